@@ -1,0 +1,1 @@
+"""What the ports meet outside: databases, tables, files, sources, frameworks, clocks."""

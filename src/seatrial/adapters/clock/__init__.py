@@ -1,0 +1,1 @@
+"""Clocks: the machine's own, and one that only a rehearsal moves."""

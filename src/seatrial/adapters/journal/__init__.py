@@ -1,0 +1,1 @@
+"""The durable journal as framed segment files: a writer per process, one reader."""

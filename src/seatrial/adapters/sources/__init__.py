@@ -1,0 +1,1 @@
+"""Where tables come from: files beside the product file, and Python functions."""

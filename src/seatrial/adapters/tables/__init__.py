@@ -1,0 +1,1 @@
+"""Append-only tables with exactly-once commits."""

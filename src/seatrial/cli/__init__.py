@@ -1,0 +1,1 @@
+"""The command line: one group per stage, with the stages' names."""

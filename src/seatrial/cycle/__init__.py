@@ -1,0 +1,1 @@
+"""The reconciler and its jobs: intake, retrain, roll out, watch, settle."""

@@ -1,0 +1,100 @@
+"""Ledger batches into findings and incidents; the monitors' memory and position commit with what they found."""
+
+from dataclasses import dataclass
+
+import msgspec
+import polars as pl
+
+from seatrial.facts.finding import Finding, Incident
+from seatrial.facts.job import Lease, Progress
+from seatrial.facts.model import Model
+from seatrial.facts.release import Release
+from seatrial.facts.tables import table_name
+from seatrial.observe.watch import WatchState, advance, start
+from seatrial.ports.metadata import Transaction
+from seatrial.ports.workspace import Workspace
+from seatrial.product.product import Product
+from seatrial.release.phases import live_release
+
+PROGRESS = "watch"
+
+
+@dataclass
+class Watch:
+    """Feeds each ledger batch to the monitors of the live release exactly once."""
+
+    workspace: Workspace
+    product: Product
+
+    def take_in(self, batch: int, rows: pl.DataFrame, lease: Lease | None) -> list[Incident]:
+        """New incidents from this batch and any that an earlier, killed worker booked but did not watch."""
+        with self.workspace.metadata.begin() as transaction:
+            progress = transaction.get(Progress, self.product.name, PROGRESS)
+            live = live_release(transaction, self.product.name)
+            model = transaction.get(Model, self.product.name, live.bundle.model) if live else None
+        if live is None or model is None:
+            return []
+        position = progress.position if progress else 0
+        if batch > position + 1 and rows.height:
+            rows = self._missed(position)
+        state = _state(self.product, live, model, progress)
+        return self._advance(
+            state, live, model, max(position, batch if rows.height else position), rows, lease
+        )
+
+    def _missed(self, position: int) -> pl.DataFrame:
+        ledger = table_name(self.product.name, "ledger")
+        return self.workspace.tables.read(ledger, where=pl.col("batch") > position).sort(
+            "batch", "matured_at"
+        )
+
+    def _advance(
+        self,
+        state: WatchState,
+        live: Release,
+        model: Model,
+        position: int,
+        rows: pl.DataFrame,
+        lease: Lease | None,
+    ) -> list[Incident]:
+        now = self.workspace.clock.now()
+        state, findings, incidents = advance(state, self.product, model, rows, release=live.id, at=now)
+        memory = Progress(
+            id=PROGRESS,
+            product=self.product.name,
+            position=position,
+            at=now,
+            state=msgspec.to_builtins(state),
+        )
+        with self.workspace.metadata.begin() as transaction:
+            if lease is not None:
+                transaction.guard(lease)
+            transaction.put(memory)
+            _store(transaction, findings, incidents)
+        return incidents
+
+
+def _state(product: Product, live: Release, model: Model, progress: Progress | None) -> WatchState:
+    if progress is None:
+        return start(product, model, release=live.id)
+    state = msgspec.convert(progress.state, WatchState)
+    return state if state.release == live.id else start(product, model, release=live.id)
+
+
+def _store(transaction: Transaction, findings: list[Finding], incidents: list[Incident]) -> None:
+    for finding in findings:
+        transaction.put(finding)
+    for incident in incidents:
+        transaction.put(incident)
+        transaction.log(
+            product=incident.product,
+            kind="incident opened",
+            subject=incident.id,
+            body={
+                "release": incident.release,
+                "measure": incident.measure,
+                "cause": incident.cause,
+                "began_at": incident.began_at,
+                "cost_per_day": incident.cost_per_day,
+            },
+        )

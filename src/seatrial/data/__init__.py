@@ -1,0 +1,1 @@
+"""Sources, joins as known at decision time, checks, quarantine, snapshots and lineage."""

@@ -1,0 +1,1 @@
+"""Findings and policy in, steps out: pure functions."""

@@ -1,0 +1,1 @@
+"""Immutable records that the stages hand to each other. No I/O."""

@@ -1,0 +1,98 @@
+"""The schemas of the tables that cross doors, written once.
+
+Types are names, not a library's types: string, float, int, bool, timestamp (UTC, microseconds). A product's
+features and outcome columns follow the fixed columns, prefixed `feature_` and `outcome_`.
+"""
+
+import msgspec
+
+
+class Column(msgspec.Struct, frozen=True):
+    """One column: name, type name, and what it holds."""
+
+    name: str
+    type: str
+    meaning: str = ""
+
+
+PREDICTIONS: tuple[Column, ...] = (
+    Column("prediction_id", "string", "unique per answered row"),
+    Column("idempotency_key", "string", "the caller's key, if one was given"),
+    Column("unit", "string", "what is randomised: by default the key"),
+    Column("assigned", "string", "variant that the sticky hash chose"),
+    Column("served", "string", "variant that answered"),
+    Column("product", "string"),
+    Column("release", "string"),
+    Column("model_digest", "string"),
+    Column("key", "string", "the product's key of the row"),
+    Column("made_at", "timestamp", "when the decision was made"),
+    Column("received_at", "timestamp", "when the request arrived"),
+    Column("matured_at", "timestamp", "when either outcome would be known"),
+    Column("score", "float", "probability of the outcome; null when the fallback answered"),
+    Column("decision", "bool", "what the product advised"),
+    Column("baseline", "bool", "what would have been done without the model"),
+    Column("propensity", "float", "probability of the assigned variant, in (0, 1]"),
+    Column("fallback", "string", "why the fallback answered; null when the model did"),
+    Column("latency_ms", "float"),
+    Column("contract_version", "string"),
+    Column("trace_id", "string"),
+)
+
+OUTCOMES: tuple[Column, ...] = (
+    Column("prediction_id", "string"),
+    Column("key", "string"),
+    Column("known_at", "timestamp", "when the outcome became known in the world"),
+    Column("received_at", "timestamp", "when it was reported here"),
+    Column("revision", "int", "0 for the first report, higher for corrections"),
+)
+
+LEDGER: tuple[Column, ...] = (
+    Column("prediction_id", "string"),
+    Column("key", "string"),
+    Column("unit", "string"),
+    Column("made_at", "timestamp"),
+    Column("matured_at", "timestamp"),
+    Column("settled_at", "timestamp", "when the row was booked"),
+    Column("block", "string", "the dependence unit that the row belongs to"),
+    Column("release", "string"),
+    Column("model_digest", "string"),
+    Column("assigned", "string"),
+    Column("served", "string"),
+    Column("score", "float"),
+    Column("decision", "bool"),
+    Column("baseline", "bool"),
+    Column("label", "bool", "the outcome; null when it never arrived"),
+    Column(
+        "value", "float", "value of the decision, in the product's unit; null when the outcome is unknown"
+    ),
+    Column("baseline_value", "float", "value of what would have been done without the model"),
+    Column("act_value", "float", "value of acting on this row"),
+    Column("rest_value", "float", "value of not acting on this row"),
+    Column("capped", "bool", "whether the value range cut a value of this row"),
+    Column("loss", "float", "Brier loss of the score, in [0, 1]; null without score or outcome"),
+    Column("objective", "string", "digest of the objective it was valued under"),
+)
+
+# As stored: which settlement booked the row; null marks a later correction, which no monitor counts again.
+STORED_LEDGER: tuple[Column, ...] = (*LEDGER, Column("batch", "int", "number of the settlement"))
+
+QUARANTINE: tuple[Column, ...] = (
+    Column("source", "string"),
+    Column("rule", "string", "the rule that was broken"),
+    Column("reason", "string", "expected and received, in words"),
+    Column("contract_version", "string"),
+    Column("at", "timestamp", "when the row was put aside"),
+    Column("row", "string", "the whole row as JSON"),
+)
+
+TABLES: dict[str, tuple[Column, ...]] = {
+    "predictions": PREDICTIONS,
+    "outcomes": OUTCOMES,
+    "ledger": STORED_LEDGER,
+    "quarantine": QUARANTINE,
+}
+
+
+def table_name(product: str, table: str) -> str:
+    """The stored name of a product's table: products of one workspace share no table."""
+    return f"{product}.{table}"

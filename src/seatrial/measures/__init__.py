@@ -1,0 +1,1 @@
+"""Arrays in, a number and its uncertainty out; each measure names its source."""

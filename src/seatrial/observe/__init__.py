@@ -1,0 +1,1 @@
+"""Joins outcomes with predictions and turns drift, quality and performance into findings."""

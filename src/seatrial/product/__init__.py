@@ -1,0 +1,1 @@
+"""The product file: typed, validated, its expressions compiled; and the bundle's manifest."""

@@ -1,0 +1,36 @@
+"""Model inputs from examples: the one encoding that training, packaging and serving share."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+
+class Feature(msgspec.Struct, frozen=True):
+    """One model input: its name, and its contract type (string, float, int or bool)."""
+
+    name: str
+    type: str
+
+    @property
+    def categorical(self) -> bool:
+        """True when the model receives it as text."""
+        return self.type == "string"
+
+
+def encode(frame: pl.DataFrame, features: Sequence[Feature]) -> dict[str, npt.NDArray[Any]]:
+    """Model inputs of shape (n_rows, 1) each: text (missing is "") or float32 (missing is NaN).
+
+    Training sees float32 too, so that no value falls on another side of a tree's cut when it is served.
+    """
+    return {feature.name: _column(frame[feature.name], feature) for feature in features}
+
+
+def _column(series: pl.Series, feature: Feature) -> npt.NDArray[Any]:
+    if feature.categorical:
+        return np.asarray(series.fill_null("").to_list(), dtype=object).reshape(-1, 1)
+    numbers = series.cast(pl.Float32).fill_null(float("nan")).to_numpy()
+    return np.ascontiguousarray(numbers).reshape(-1, 1)

@@ -1,0 +1,173 @@
+"""The fields of `product.yaml`, as this version acts on them. What it does not act on is not accepted."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from seatrial.product.amounts import parse_budget, parse_duration, parse_share
+
+Share = Annotated[float, BeforeValidator(parse_share)]
+Seconds = Annotated[float, BeforeValidator(parse_duration)]
+Expression = Annotated[str, AfterValidator(lambda text: " ".join(text.split()))]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+def _yes_or_no(value: object) -> object:
+    # YAML 1.1 reads an unquoted yes or no as a truth value.
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class Owner(_Section):
+    """Who answers for the product."""
+
+    business: str = Field(min_length=3)
+    engineering: str = Field(min_length=3)
+
+
+class Objective(_Section):
+    """What a decision is worth, and what is done today."""
+
+    unit: str = Field(min_length=1)
+    decision: Expression = "score >= threshold"
+    threshold: Literal["auto"] | Annotated[float, Field(ge=0, le=1)] = "auto"
+    value: Expression
+    value_range: tuple[float, float]
+    baseline: Expression
+    # `yes` needs a holdout with logged propensity, which this version does not have.
+    outcome_depends_on_action: Annotated[Literal["no"], BeforeValidator(_yes_or_no)]
+
+    @model_validator(mode="after")
+    def _range_is_ordered(self) -> "Objective":
+        if self.value_range[0] >= self.value_range[1]:
+            raise ValueError("value_range must be [lowest, highest] with lowest below highest")
+        return self
+
+
+class Source(_Section):
+    """Where one table comes from: files by path or glob, or a Python function `module:function` beside the file."""
+
+    path: str | None = None
+    python: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "Source":
+        if (self.path is None) == (self.python is None):
+            raise ValueError("a source needs exactly one of path, python")
+        return self
+
+
+class OutcomeColumns(_Section):
+    """The label (boolean) and further columns known later that the value needs."""
+
+    label: str
+    also: tuple[str, ...] = ()
+
+
+class Lookup(_Section):
+    """Columns of another source, joined by key; with `as_of`, the latest row known when the decision is made.
+
+    A row counts as known `available_after` seconds after its `as_of` time.
+    """
+
+    source: str | None = None
+    on: tuple[str, ...] = Field(min_length=1)
+    as_of: str | None = None
+    available_after: Seconds = 0.0
+    columns: tuple[str, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _delay_needs_time(self) -> "Lookup":
+        if self.available_after and self.as_of is None:
+            raise ValueError("available_after needs as_of: without a time column nothing can be late")
+        return self
+
+
+class Examples(_Section):
+    """How rows become examples: key, decision time, outcome, when it is known and matured, lookups, derived."""
+
+    source: str = Field(alias="from")
+    key: str
+    made_at: str
+    outcome: OutcomeColumns
+    known_at: str
+    matured_at: Expression
+    lookups: dict[Name, Lookup] = {}
+    derive: dict[Name, Expression] = {}
+
+
+class ModelSection(_Section):
+    """The task and the estimator: a fitted prototype in a file with the digest that was consented to, or a factory."""
+
+    task: Literal["binary"]
+    estimator: str = Field(min_length=1)
+    consented: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
+    features: tuple[str, ...] | Literal["all"] = "all"
+
+
+class Train(_Section):
+    """How much of the newest matured history validates, and the seed."""
+
+    validate_share: Annotated[Share, Field(gt=0, lt=0.9)] = Field(default=0.2, alias="validate")
+    seed: int = 0
+    slices: tuple[str, ...] = ()
+
+
+class Serve(_Section):
+    """The per-request deadline, and what answers when the model cannot."""
+
+    deadline: Seconds = 1.0
+    fallback: Literal["baseline"] = "baseline"
+
+
+class Observe(_Section):
+    """The budget of false alarms, the loss of value per day that is tolerated, and which rows share shocks."""
+
+    false_alarms: Annotated[float, BeforeValidator(parse_budget)] = 1.0
+    harm_tolerance: Annotated[float, Field(ge=0)] = 0.0
+    dependence: Literal["day"] = "day"
+
+
+class ShadowPhase(_Section):
+    """How many matured outcomes a shadow must have seen."""
+
+    outcomes: Annotated[int, Field(ge=0)] = 500
+
+
+class ReleaseSection(_Section):
+    """The way of a release to the live phase."""
+
+    shadow: ShadowPhase = ShadowPhase()
+    canary: tuple[Annotated[Share, Field(gt=0, lt=1)], ...] = (0.05, 0.25, 0.5)
+    confidence: Annotated[Share, Field(gt=0.5, lt=1)] = 0.95
+    approve: tuple[Literal["live"], ...] = ()
+
+
+class Retrain(_Section):
+    """What makes the loop retrain, and how often at most."""
+
+    on: tuple[Literal["harm", "age"], ...] = ("harm", "age")
+    max_age: Seconds = 120 * 86400.0
+    at_most: Seconds = 7 * 86400.0
+    cost: Annotated[float, Field(ge=0)] = 0.0
+
+
+class ProductFile(_Section):
+    """The whole product file."""
+
+    product: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+    purpose: str = Field(min_length=10)
+    owner: Owner | None = None
+    objective: Objective | None = None
+    contract: str = "contract.yaml"
+    sources: dict[Name, Source] = Field(min_length=1)
+    examples: Examples
+    model: ModelSection
+    train: Train = Train()
+    serve: Serve = Serve()
+    observe: Observe = Observe()
+    release: ReleaseSection = ReleaseSection()
+    retrain: Retrain = Retrain()

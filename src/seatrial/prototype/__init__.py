@@ -1,0 +1,1 @@
+"""Takes in a model, a sample and a purpose; writes the first contract and product file."""

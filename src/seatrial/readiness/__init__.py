@@ -1,0 +1,1 @@
+"""Readiness tests: one function each, giving evidence, a verdict and the fix."""

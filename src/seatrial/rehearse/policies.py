@@ -1,0 +1,95 @@
+"""The policies that the loop is compared with, on the same rows."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import polars as pl
+
+from seatrial.cycle.retrain import Workshop, take_snapshot
+from seatrial.cycle.tools import History
+from seatrial.data.snapshot import load_snapshot
+from seatrial.facts.model import Model
+from seatrial.facts.rehearsal import PolicyResult
+from seatrial.measures.blocks import total
+from seatrial.ports.runtime import Scorer
+from seatrial.product.features import encode
+from seatrial.product.product import Product
+from seatrial.train.train import train_model
+
+Trainer = Callable[[datetime], Model]
+
+
+def valued(product: Product, rows: pl.DataFrame, decision: pl.Series) -> pl.Series:
+    """The value of each row under the decisions, rows of unknown outcome being worth nothing to anybody."""
+    return product.value(rows, decision)["value"].fill_null(0.0)
+
+
+def constant(product: Product, rows: pl.DataFrame, act: bool) -> pl.Series:
+    """Values when every row, or none, is acted on."""
+    return valued(product, rows, pl.repeat(act, rows.height, dtype=pl.Boolean, eager=True))
+
+
+def modelled(product: Product, rows: pl.DataFrame, scorer: Scorer, threshold: float) -> pl.Series:
+    """The decisions of one model at its threshold; where it cannot score, the baseline's."""
+    scores = pl.Series(scorer.score(encode(rows, product.features)))
+    return product.decide(rows, scores, threshold).fill_null(product.baseline(rows))
+
+
+def monthly(
+    product: Product, rows: pl.DataFrame, first: Model, train: Trainer, load: Callable[[Model], Scorer]
+) -> tuple[pl.Series, int]:
+    """Decisions of a model refitted at the turn of each month on all that matured, and the number of refits."""
+    decisions: list[pl.Series] = []
+    model = first
+    months = rows.partition_by(pl.col(product.made_at).dt.truncate("1mo"), maintain_order=True)
+    for number, month in enumerate(months):
+        if number:
+            model = train(month[product.made_at].dt.truncate("1mo")[0])
+        decisions.append(modelled(product, month, load(model), model.threshold))
+    return pl.concat(decisions), len(months) - 1
+
+
+def refit(workshop: Workshop, history: History) -> Trainer:
+    """A trainer for the monthly policy: the same data and settings as the loop, without gates or releases."""
+
+    def train(as_of: datetime) -> Model:
+        snapshot = take_snapshot(workshop, history, as_of=as_of)
+        examples = load_snapshot(snapshot, workshop.workspace.artifacts)
+        return train_model(
+            workshop.product,
+            examples,
+            snapshot,
+            framework=workshop.tools.framework,
+            runtime=workshop.tools.runtime,
+            artifacts=workshop.workspace.artifacts,
+            clock=workshop.workspace.clock,
+            why=f"monthly policy at {as_of:%Y-%m-%d}",
+        )
+
+    return train
+
+
+def result(
+    policy: str,
+    product: Product,
+    rows: pl.DataFrame,
+    values: pl.Series,
+    frozen: pl.Series,
+    *,
+    acted: int,
+    retrainings: int = 0,
+) -> PolicyResult:
+    """One line of the rehearsal's table; intervals by dependence unit."""
+    blocks = product.block(rows[product.made_at]).to_numpy()
+    months = pl.DataFrame({"month": rows[product.made_at].dt.strftime("%Y-%m"), "value": values})
+    by_month: Sequence[tuple[str, float]] = (
+        months.group_by("month", maintain_order=True).agg(pl.col("value").sum()).rows()
+    )
+    return PolicyResult(
+        policy=policy,
+        value=total(values.to_numpy(), blocks),
+        advantage=None if policy == "frozen" else total((values - frozen).to_numpy(), blocks),
+        acted=acted,
+        by_month=dict(by_month),
+        retrainings=retrainings,
+    )

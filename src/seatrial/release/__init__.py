@@ -1,0 +1,1 @@
+"""Phases, gates, traffic split, shadow, canary, rollback: the mechanism of going live."""

@@ -1,0 +1,1 @@
+"""Workspace settings; each value remembers where it came from."""

@@ -1,0 +1,83 @@
+"""What each policy would have earned on the validation rows, and how much more the model does."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from seatrial.facts.model import Comparison
+from seatrial.measures.blocks import total
+from seatrial.measures.classification import auc, log_loss
+from seatrial.measures.inputs import Floats
+from seatrial.ports.runtime import Scorer
+from seatrial.product.features import encode
+from seatrial.product.product import Product
+from seatrial.train.validation import Validation, checked_scores
+
+
+@dataclass(frozen=True)
+class Rival:
+    """The model that is live now, under the product as it was released."""
+
+    scorer: Scorer
+    threshold: float
+    product: Product
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One way to decide, played on the validation rows: the value of each row, and how it scored them, if it did."""
+
+    name: str
+    values: Floats
+    scores: Floats | None = None
+    threshold: float | None = None
+
+
+def scored_policy(name: str, validation: Validation, scores: Floats) -> Policy:
+    """Deciding by scores, at the threshold that the product declares or that is best for them."""
+    threshold = validation.threshold(checked_scores(scores, name))
+    decision = validation.product.decide(validation.frame, pl.Series(scores), threshold)
+    return Policy(name, validation.values(decision), scores, threshold)
+
+
+def constant_policy(validation: Validation, share: float) -> Policy:
+    """Deciding by the share of outcomes in the training rows, the same for every row."""
+    return scored_policy("constant", validation, np.full(validation.labels.size, share))
+
+
+def live_policy(validation: Validation, rival: Rival) -> Policy:
+    """Deciding as the live release does, valued under the present objective."""
+    scores = rival.scorer.score(encode(validation.frame, rival.product.features))
+    scores = checked_scores(scores, "live")
+    decision = rival.product.decide(validation.frame, pl.Series(scores), rival.threshold)
+    return Policy("live", validation.values(decision), scores, rival.threshold)
+
+
+def fixed_policies(validation: Validation) -> tuple[Policy, ...]:
+    """Today's rule, always acting, never acting."""
+    rows = validation.frame.height
+    decisions = {
+        "baseline": validation.product.baseline(validation.frame),
+        "act_always": pl.repeat(True, rows, eager=True),
+        "act_never": pl.repeat(False, rows, eager=True),
+    }
+    return tuple(Policy(name, validation.values(decision)) for name, decision in decisions.items())
+
+
+def compare(policies: tuple[Policy, ...], validation: Validation) -> tuple[Comparison, ...]:
+    """Each policy's total value, and the first one's advantage over it, paired row by row."""
+    model = policies[0]
+    return tuple(_comparison(policy, model, validation) for policy in policies)
+
+
+def _comparison(policy: Policy, model: Policy, validation: Validation) -> Comparison:
+    labels, scores = validation.labels, policy.scores
+    return Comparison(
+        policy=policy.name,
+        value=total(policy.values, validation.blocks),
+        advantage=None if policy is model else total(model.values - policy.values, validation.blocks),
+        log_loss=None if scores is None else log_loss(labels, scores).value,
+        auc=None if scores is None else auc(labels, scores).value,
+        threshold=policy.threshold,
+    )

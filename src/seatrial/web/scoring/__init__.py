@@ -1,0 +1,1 @@
+"""The data plane's doors: lean, and the only part on the path of a request."""

@@ -1,0 +1,1 @@
+"""Tests: folders by kind; what they share can be imported from here."""

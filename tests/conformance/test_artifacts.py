@@ -1,0 +1,98 @@
+"""Every artifact store keeps the promises of its port."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import obstore
+import pytest
+from obstore.store import MemoryStore
+
+from seatrial.adapters.artifacts.store import StoredArtifacts, open_artifacts
+from seatrial.errors import IntegrityBroken, NotFound
+from seatrial.ports.artifacts import Artifacts
+from tests.fakes.artifacts import MemoryArtifacts
+
+ABSENT = "sha256:" + "0" * 64
+
+
+class Case(NamedTuple):
+    artifacts: Artifacts
+    corrupt: Callable[[str, bytes], object]
+
+
+def _local(folder: Path) -> Case:
+    def corrupt(digest: str, body: bytes) -> None:
+        name = digest.removeprefix("sha256:")
+        (folder / "new" / "sha256" / name[:2] / name[2:]).write_bytes(body)
+
+    return Case(open_artifacts(folder / "new"), corrupt)
+
+
+def _memory(_: Path) -> Case:
+    store = MemoryStore()
+
+    def corrupt(digest: str, body: bytes) -> None:
+        name = digest.removeprefix("sha256:")
+        obstore.put(store, f"sha256/{name[:2]}/{name[2:]}", body)
+
+    return Case(StoredArtifacts(store), corrupt)
+
+
+def _fake(_: Path) -> Case:
+    fake = MemoryArtifacts()
+    return Case(fake, fake.bodies.__setitem__)
+
+
+@pytest.fixture(params=[_local, _memory, _fake], ids=["local", "memory", "fake"])
+def case(request: pytest.FixtureRequest, tmp_path: Path) -> Case:
+    made: Case = request.param(tmp_path)
+    return made
+
+
+@pytest.mark.parametrize("body", [b"", b"model", bytes(range(256)) * 40_000])
+def test_bytes_come_back_under_their_digest(case: Case, body: bytes) -> None:
+    digest = case.artifacts.put(body)
+    assert digest == "sha256:" + hashlib.sha256(body).hexdigest()
+    assert case.artifacts.get(digest) == body
+    assert case.artifacts.has(digest)
+
+
+def test_storing_twice_is_a_no_op(case: Case) -> None:
+    assert case.artifacts.put(b"model") == case.artifacts.put(b"model")
+    assert case.artifacts.get(case.artifacts.put(b"model")) == b"model"
+
+
+@pytest.mark.parametrize(
+    "digest", [ABSENT, "model", "sha256:abc", "sha256:" + "A" * 64, "sha256:" + "../" * 21 + "x"]
+)
+def test_what_is_not_stored_is_not_found(case: Case, digest: str) -> None:
+    with pytest.raises(NotFound):
+        case.artifacts.get(digest)
+
+
+def test_has_is_false_for_what_is_not_stored(case: Case) -> None:
+    assert not case.artifacts.has(ABSENT)
+
+
+@pytest.mark.parametrize("body", [b"", b"mode", b"modeL", b"model!"])
+def test_changed_bytes_are_never_handed_out(case: Case, body: bytes) -> None:
+    digest = case.artifacts.put(b"model")
+    case.corrupt(digest, body)
+    with pytest.raises(IntegrityBroken, match=digest):
+        case.artifacts.get(digest)
+
+
+def test_storing_again_mends_changed_bytes(case: Case) -> None:
+    digest = case.artifacts.put(b"model")
+    case.corrupt(digest, b"mod")
+    case.artifacts.put(b"model")
+    assert case.artifacts.get(digest) == b"model"
+
+
+def test_a_folder_is_read_by_the_next_process_from_a_path_or_a_url(tmp_path: Path) -> None:
+    folder = tmp_path / "with space"
+    digest = open_artifacts(folder).put(b"model")
+    assert open_artifacts(str(folder)).get(digest) == b"model"
+    assert open_artifacts(folder.as_uri()).get(digest) == b"model"

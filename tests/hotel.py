@@ -1,0 +1,215 @@
+"""A small product for tests of serving: hotel bookings with one lookup, and scorers that need no training."""
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from seatrial.contract.model import ColumnContract, Contract, TableContract
+from seatrial.contract.odcs import write_contract
+from seatrial.contract.types import TIMESTAMP
+from seatrial.errors import TrainingFailed
+from seatrial.facts.release import Bundle, Phase, Release
+from seatrial.ports.artifacts import Artifacts
+from seatrial.ports.runtime import Scorer
+from seatrial.product.lookup_files import to_bytes
+from seatrial.product.lookups import LookupIndex, prepare
+from seatrial.product.product import Product
+from seatrial.product.read import parse_product
+from seatrial.serve.loaded import LoadedRelease, assembled
+from seatrial.serve.ports import RouteTable
+
+Inputs = Mapping[str, npt.NDArray[Any]]
+START = datetime(2025, 1, 1, tzinfo=UTC)
+BOOKED = datetime(2024, 12, 1, 12, tzinfo=UTC)
+PRODUCT_FILE = """
+product: hotel
+purpose: Say which bookings will be cancelled.
+owner: {business: revenue@hotel.example, engineering: ml@hotel.example}
+objective:
+  unit: EUR
+  value: CASE WHEN decision AND is_canceled THEN price WHEN decision THEN -price ELSE 0 END
+  value_range: [-1000, 1000]
+  baseline: deposit = 'none' AND price > 500
+  outcome_depends_on_action: no
+sources:
+  bookings: {path: bookings.csv}
+  weather: {path: weather.csv}
+examples:
+  from: bookings
+  key: booking
+  made_at: booked_at
+  outcome: {label: is_canceled, also: [refund]}
+  known_at: outcome_at
+  matured_at: arrival_at
+  lookups:
+    weather: {on: [city], as_of: observed_at, columns: [rain]}
+  derive:
+    lead_hours: (EXTRACT(epoch FROM arrival_at) - EXTRACT(epoch FROM booked_at)) / 3600
+model: {task: binary, estimator: "pipeline:make"}
+"""
+
+
+def bookings_columns() -> tuple[ColumnContract, ...]:
+    return (
+        ColumnContract(name="booking", type="string", role="key", required=True),
+        ColumnContract(name="booked_at", type="timestamp", role="made_at"),
+        ColumnContract(name="arrival_at", type="timestamp", role="other"),
+        ColumnContract(name="price", type="float", role="feature", required=True, minimum=0, maximum=5000),
+        ColumnContract(name="nights", type="int", role="feature", minimum=0),
+        ColumnContract(name="city", type="string", role="lookup_key"),
+        ColumnContract(name="deposit", type="string", role="feature", values=("none", "full")),
+        ColumnContract(name="is_canceled", type="bool", role="outcome"),
+        ColumnContract(name="refund", type="float", role="outcome"),
+        ColumnContract(name="outcome_at", type="timestamp", role="known_at"),
+    )
+
+
+def hotel_contract(*more: ColumnContract) -> Contract:
+    weather = (
+        ColumnContract(name="city", type="string", role="lookup_key", required=True),
+        ColumnContract(name="observed_at", type="timestamp"),
+        ColumnContract(name="rain", type="float"),
+    )
+    bookings = TableContract(name="bookings", columns=(*bookings_columns(), *more))
+    tables = (bookings, TableContract(name="weather", columns=weather))
+    return Contract(id="hotel", version="1.0.0", tables=tables)
+
+
+def hotel_product(*more: ColumnContract, file: str = PRODUCT_FILE) -> Product:
+    return parse_product(file, write_contract(hotel_contract(*more)))
+
+
+def weather_table(product: Product) -> pl.DataFrame:
+    """The prepared lookup: rain in Rome, known from the day before the bookings on."""
+    raw = pl.DataFrame(
+        {"city": ["Rome", "Rome"], "observed_at": [BOOKED - timedelta(days=9), BOOKED - timedelta(days=1)]}
+        | {"rain": [9.0, 3.0]},
+        schema={"city": pl.String, "observed_at": TIMESTAMP, "rain": pl.Float64},
+    )
+    return prepare(raw, product.lookup("weather"), product.lookup_names["weather"])
+
+
+def row(number: int = 0, **changes: Any) -> dict[str, Any]:
+    """A request row as JSON gives it: price rises with the number, from 100 on."""
+    given = {
+        "booking": f"b{number}",
+        "booked_at": BOOKED.isoformat(),
+        "arrival_at": (BOOKED + timedelta(days=10)).isoformat(),
+        "price": 100.0 + number % 1000,
+        "nights": 2,
+        "city": "Rome",
+        "deposit": "none",
+    }
+    return given | changes
+
+
+class PriceScorer:
+    """Scores price / 1000, in [0, 1]; counts its calls."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def score(self, inputs: Inputs) -> npt.NDArray[np.float64]:
+        self.calls += 1
+        return np.clip(inputs["price"][:, 0].astype(np.float64) / 1000, 0, 1)
+
+
+class FunctionScorer:
+    """Does what a function of the inputs does."""
+
+    def __init__(self, function: Callable[[Inputs], Any]) -> None:
+        self.function = function
+
+    def score(self, inputs: Inputs) -> Any:
+        return self.function(inputs)
+
+
+def raising(inputs: Inputs) -> npt.NDArray[np.float64]:
+    raise ValueError("this model is broken")
+
+
+def not_numbers(inputs: Inputs) -> npt.NDArray[np.float64]:
+    return np.full(inputs["price"].shape[0], math.nan)
+
+
+class NamedRuntime:
+    """Loads a scorer by the name in the package."""
+
+    def __init__(self, **scorers: Scorer) -> None:
+        self.scorers: dict[str, Scorer] = {"price": PriceScorer(), **scorers}
+        self.loads = 0
+
+    def load(self, package: bytes) -> Scorer:
+        self.loads += 1
+        if package.decode() not in self.scorers:
+            raise TrainingFailed(f"{package!r} is no model")
+        return self.scorers[package.decode()]
+
+
+class SettableSource:
+    """A route source that a test sets."""
+
+    def __init__(self, live: Release | None = None, challenger: Release | None = None) -> None:
+        self.table = None if live is None else RouteTable(live=live, challenger=challenger)
+        self.fails: Exception | None = None
+
+    def current(self) -> RouteTable | None:
+        if self.fails is not None:
+            raise self.fails
+        return self.table
+
+
+def hotel_release(id: str = "r0001", *, phase: Phase = Phase.LIVE, share: float = 0.0) -> Release:
+    """A release whose bundle lies nowhere."""
+    bundle = Bundle(
+        id=f"bundle-{id}",
+        product="hotel",
+        model=f"model-{id}",
+        model_artifact="",
+        product_file="",
+        contract="",
+        lookups={},
+        threshold=0.5,
+    )
+    return Release(
+        id=id, product="hotel", bundle=bundle, phase=phase, share=share, created_at=START, changed_at=START
+    )
+
+
+def stored_release(
+    artifacts: Artifacts, id: str = "r0001", *, scorer: str = "price", product: Product | None = None
+) -> Release:
+    """A live release whose parts are all in the artifacts."""
+    product = product or hotel_product()
+    product_file, contract = (artifacts.put(text.encode()) for text in product.texts)
+    release = hotel_release(id)
+    bundle = msgspec.structs.replace(
+        release.bundle,
+        model_artifact=artifacts.put(scorer.encode()),
+        product_file=product_file,
+        contract=contract,
+        lookups={"weather": artifacts.put(to_bytes(weather_table(product)))},
+    )
+    return msgspec.structs.replace(release, bundle=bundle)
+
+
+def loaded(
+    id: str = "r0001",
+    scorer: Scorer | None = None,
+    *,
+    phase: Phase = Phase.LIVE,
+    share: float = 0.0,
+    product: Product | None = None,
+    index: LookupIndex | None = None,
+) -> LoadedRelease:
+    """A release in memory."""
+    product = product or hotel_product()
+    found = index or LookupIndex(weather_table(product), product.lookup("weather"))
+    release = hotel_release(id, phase=phase, share=share)
+    return assembled(release, product, scorer or PriceScorer(), {"weather": found})

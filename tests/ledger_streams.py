@@ -1,6 +1,6 @@
 """A small product with a value, and predictions, outcomes and ledgers made up for it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,11 +31,14 @@ def product(*, value: str = VALUE, tolerance: float = 0.0, also: tuple[str, ...]
     objective = CompiledObjective(
         section=file.objective,
         decision=compile_expression(
-            file.objective.decision, {**known, "score": "float", "threshold": "float"}, "bool", name="decision"
+            file.objective.decision,
+            {**known, "score": "float", "threshold": "float"},
+            "bool",
+            name="decision",
         ),
         value=compile_expression(value, {**known, **outcomes, "decision": "bool"}, "number", name="value"),
         baseline=compile_expression(file.objective.baseline, known, "bool", name="baseline"),
-        digest="sha256:" + value[:8],
+        digest=f"sha256:{value}",
     )
     return Product(
         file=file,
@@ -90,7 +93,7 @@ def _contract(also: tuple[str, ...]) -> Contract:
     return Contract(id="parcels", version="1", tables=(TableContract(name="parcels", columns=columns),))
 
 
-def predictions(rows: list[Mapping[str, Any]]) -> pl.DataFrame:
+def predictions(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     """The `predictions` table; each row says what matters to it, the rest is filled in."""
     schema = {
         **polars_schema(PREDICTIONS),
@@ -129,7 +132,7 @@ def _prediction(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"served": filled["assigned"], "feature_id": filled["key"], **filled}
 
 
-def outcomes(rows: list[Mapping[str, Any]], also: tuple[str, ...] = ()) -> pl.DataFrame:
+def outcomes(rows: Sequence[Mapping[str, Any]], also: tuple[str, ...] = ()) -> pl.DataFrame:
     """The `outcomes` table; `late` and further outcome columns under their own names."""
     schema = {**polars_schema(OUTCOMES), "outcome_late": pl.Boolean()}
     schema |= {f"outcome_{name}": pl.Float64() for name in also}
@@ -168,6 +171,7 @@ def model(*, loss: float, value: float, spread: float = 0.0, rows_per_day: int =
         promised_loss=Estimate(value=loss, lower=loss - spread / 10, upper=loss + spread / 10, n=60),
         calibration=((), ()),
         reference="sha256:r",
+        longest_wait=86_400.0,
         card="",
     )
 

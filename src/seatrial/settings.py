@@ -1,1 +1,174 @@
 """Workspace settings; each value remembers where it came from."""
+
+import ipaddress
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from seatrial.errors import SettingsInvalid
+
+_DEFAULTS = {
+    "workspace": ".seatrial",
+    "metadata_url": "",
+    "host": "127.0.0.1",
+    "port": "8400",
+    "console_port": "8401",
+    "workers": "1",
+    "tick_seconds": "2",
+    "clock_offset": "0",
+}
+_MEANINGS = {
+    "workspace": "folder of tables, artifacts, journal and, by default, metadata",
+    "metadata_url": "sqlite:///… or postgresql://…; by default metadata.db in the workspace",
+    "host": "address that the server and the console bind to; loopback only, because there are no tokens yet",
+    "port": "port of the data plane",
+    "console_port": "port of the console",
+    "workers": "server processes that share the port",
+    "tick_seconds": "seconds between two rounds of the loop",
+    "clock_offset": "seconds added to the machine's clock, to replay history as if it were now",
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One value as text, with its origin: an argument, an environment variable, or the default."""
+
+    value: str
+    origin: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of a workspace."""
+
+    values: Mapping[str, Setting]
+
+    @property
+    def workspace(self) -> Path:
+        """The workspace's folder, absolute."""
+        return Path(self.values["workspace"].value).expanduser().resolve()
+
+    @property
+    def metadata_url(self) -> str:
+        """Where the metadata store is."""
+        return self.values["metadata_url"].value or f"sqlite:///{self.workspace / 'metadata.db'}"
+
+    @property
+    def host(self) -> str:
+        """The address to bind to."""
+        return self.values["host"].value
+
+    @property
+    def port(self) -> int:
+        """The data plane's port."""
+        return int(self.values["port"].value)
+
+    @property
+    def console_port(self) -> int:
+        """The console's port."""
+        return int(self.values["console_port"].value)
+
+    @property
+    def workers(self) -> int:
+        """Server processes."""
+        return int(self.values["workers"].value)
+
+    @property
+    def tick_seconds(self) -> float:
+        """Seconds between two rounds of the loop."""
+        return float(self.values["tick_seconds"].value)
+
+    @property
+    def clock_offset(self) -> float:
+        """Seconds that the workspace's clock is ahead of the machine's; negative in a replay of the past."""
+        return float(self.values["clock_offset"].value)
+
+    def environment(self) -> dict[str, str]:
+        """The settings as environment variables, for processes that are started from here."""
+        return {_variable(name): setting.value for name, setting in self.values.items()}
+
+
+def read_settings(
+    arguments: Mapping[str, str | None] | None = None,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Settings:
+    """The settings: arguments before `SEATRIAL_…` variables before defaults.
+
+    A relative workspace lies in `folder` (by default the present one). Raises SettingsInvalid with all problems.
+    """
+    given, variables = arguments or {}, os.environ if environment is None else environment
+    values = {name: _setting(name, given, variables) for name in _DEFAULTS}
+    path = Path(values["workspace"].value).expanduser()
+    absolute = path if path.is_absolute() else (folder or Path.cwd()) / path
+    values["workspace"] = Setting(str(absolute), values["workspace"].origin, _MEANINGS["workspace"])
+    problems = [problem for name, setting in values.items() if (problem := _problem(name, setting))]
+    if problems:
+        raise SettingsInvalid(problems)
+    return Settings(values)
+
+
+def _setting(name: str, arguments: Mapping[str, str | None], variables: Mapping[str, str]) -> Setting:
+    argument = arguments.get(name)
+    if argument is not None:
+        return Setting(str(argument), "argument", _MEANINGS[name])
+    variable = _variable(name)
+    if variable in variables:
+        return Setting(variables[variable], f"environment variable {variable}", _MEANINGS[name])
+    return Setting(_DEFAULTS[name], "default", _MEANINGS[name])
+
+
+def _variable(name: str) -> str:
+    return f"SEATRIAL_{name.upper()}"
+
+
+def _problem(name: str, setting: Setting) -> str | None:
+    """What is wrong with a value, in words, or None. A URL is not repeated: it may hold a password."""
+    holds, expected = _RULES[name]
+    if holds(setting.value):
+        return None
+    shown = "" if name == "metadata_url" else f"{setting.value!r} "
+    return f"{name}: {shown}(from {setting.origin}): expected {expected}"
+
+
+def _is_port(text: str) -> bool:
+    return text.isdigit() and 0 < int(text) < 65536
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+# name -> (whether a value holds, what is expected)
+_RULES: dict[str, tuple[Callable[[str], bool], str]] = {
+    "workspace": (bool, "a folder"),
+    "metadata_url": (
+        lambda text: not text or text.startswith(("sqlite:", "postgresql")),
+        "sqlite:///… or postgresql://…",
+    ),
+    "host": (
+        _is_loopback,
+        "a loopback address such as 127.0.0.1; this version has no tokens to protect others",
+    ),
+    "port": (_is_port, "a port from 1 to 65535"),
+    "console_port": (_is_port, "a port from 1 to 65535"),
+    "workers": (lambda text: text.isdigit() and int(text) >= 1, "a number of processes, at least 1"),
+    "tick_seconds": (lambda text: (_seconds(text) or 0) > 0, "seconds above zero"),
+    "clock_offset": (lambda text: _seconds(text) is not None, "a number of seconds"),
+}

@@ -1,1 +1,142 @@
-"""The only place that chooses adapters."""
+"""The only place that chooses adapters. They are imported where used: a server worker loads only what it needs."""
+
+import math
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from seatrial.ports.clock import Clock
+from seatrial.ports.workspace import Workspace
+from seatrial.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from seatrial.cycle.reconcile import Reconciler
+    from seatrial.cycle.tools import HistoryReader, Tools
+    from seatrial.product.product import Product
+    from seatrial.prototype.ports import ModelInspector
+    from seatrial.rehearse.replay import Scratch
+    from seatrial.serve.serving import Serving
+
+
+def workspace_clock(settings: Settings) -> Clock:
+    """The machine's clock, moved by the settings' offset."""
+    from seatrial.adapters.clock.system import SystemClock
+
+    return SystemClock(timedelta(seconds=settings.clock_offset))
+
+
+def open_workspace(settings: Settings, clock: Clock | None = None, *, durable: bool = True) -> Workspace:
+    """The workspace of the settings, made if it is not there. `durable=False` is for scratch workspaces."""
+    from seatrial.adapters.artifacts.store import open_artifacts
+    from seatrial.adapters.journal.reader import FileJournalReader
+    from seatrial.adapters.metadata.store import open_metadata
+    from seatrial.adapters.tables.delta import DeltaTables
+
+    folder = settings.workspace
+    folder.mkdir(parents=True, exist_ok=True)
+    clock = clock or workspace_clock(settings)
+    return Workspace(
+        clock=clock,
+        metadata=open_metadata(settings.metadata_url, clock, durable=durable),
+        tables=DeltaTables(folder / "tables"),
+        artifacts=open_artifacts(folder / "artifacts"),
+        journal=FileJournalReader(folder / "journal"),
+    )
+
+
+def journal_writer(settings: Settings, name: str, *, segment_seconds: float = 1.0) -> Any:
+    """This process's end of the journal; its `tick` seals segments that have been open for `segment_seconds`."""
+    from seatrial.adapters.journal.writer import FileJournalWriter
+
+    return FileJournalWriter(settings.workspace / "journal", name, segment_seconds=segment_seconds)
+
+
+def source_reader() -> Any:
+    """Reads every kind of source; a new one for each reading."""
+    from seatrial.adapters.sources.reader import Sources
+
+    return Sources()
+
+
+def training_tools(workspace: Workspace) -> "Tools":
+    """What the loop makes models with. Raises MissingExtra when the training libraries are not installed."""
+    from seatrial.adapters.frameworks.sklearn import SklearnFramework
+    from seatrial.cycle.tools import SourceHistory, Tools
+
+    return Tools(
+        history=SourceHistory(source_reader, workspace.artifacts),
+        framework=SklearnFramework(),
+        runtime=model_runtime(),
+    )
+
+
+def model_runtime() -> Any:
+    """What runs packaged models."""
+    from seatrial.adapters.runtimes.onnx import OnnxRuntime
+
+    return OnnxRuntime()
+
+
+def model_inspector() -> "ModelInspector":
+    """Looks into a fitted model, in a process of its own."""
+    from seatrial.adapters.frameworks.inspect import SubprocessInspector
+
+    return SubprocessInspector()
+
+
+def reconciler(product: "Product", workspace: Workspace) -> "Reconciler":
+    """The loop of one product in this process."""
+    from seatrial.cycle.reconcile import Reconciler
+
+    return Reconciler(
+        product, workspace, training_tools(workspace), holder=f"{os.uname().nodename}:{os.getpid()}"
+    )
+
+
+@contextmanager
+def scratch(
+    product: "Product", start: datetime, history_reader: "HistoryReader | None" = None
+) -> "Iterator[Scratch]":
+    """A scratch workspace under a simulated clock that stands at `start`, with the product's whole history.
+
+    It is removed at the end. Raises what reading the sources raises.
+    """
+    from seatrial.adapters.clock.simulated import SimulatedClock
+    from seatrial.cycle.tools import FixedHistory, Tools
+    from seatrial.rehearse.replay import Scratch
+
+    clock = SimulatedClock(start)
+    with tempfile.TemporaryDirectory(prefix="seatrial-rehearsal-") as folder:
+        settings = read_settings({"workspace": folder}, environment={})
+        workspace = open_workspace(settings, clock, durable=False)
+        live = training_tools(workspace)
+        history = (history_reader or live.history).read(product, start)
+        fixed = Tools(history=FixedHistory(history), framework=live.framework, runtime=live.runtime)
+        # Sealed by the replay itself, at each round of the simulated loop.
+        journal = journal_writer(settings, "rehearsal", segment_seconds=math.inf)
+        try:
+            yield Scratch(workspace=workspace, clock=clock, journal=journal, tools=fixed, history=history)
+        finally:
+            journal.close()
+            workspace.metadata.close()
+
+
+def serving(settings: Settings, product: str) -> "Serving":
+    """The data plane of one product in this process."""
+    from seatrial.cycle.routes import RecordedRoutes
+    from seatrial.serve.serving import Serving
+
+    workspace = open_workspace(settings)
+    journal = journal_writer(settings, "server")
+    return Serving(
+        product,
+        RecordedRoutes(workspace.metadata, product),
+        workspace.artifacts,
+        model_runtime(),
+        journal,
+        workspace.clock,
+        tick=journal.tick,
+    )

@@ -119,7 +119,7 @@ def test_what_would_not_come_back_as_it_is_is_refused(tables: Tables, column: pl
 
 def test_all_faults_of_a_frame_are_told_at_once(tables: Tables) -> None:
     frame = pl.DataFrame({"a": [None], "b": [timedelta(1)], "c": [1]})
-    with pytest.raises(DataRefused, match="column a .*column b ") as refused:
+    with pytest.raises(DataRefused, match=r"column a .*column b ") as refused:
         tables.append("predictions", frame, writer="w", version=1)
     assert "column c" not in str(refused.value)
 

@@ -14,11 +14,17 @@ import polars as pl
 from seatrial.contract.model import ColumnContract, Contract, TableContract
 from seatrial.contract.odcs import write_contract
 from seatrial.errors import TrainingFailed
+from seatrial.facts.model import Model
 from seatrial.facts.snapshot import RuleResult, Snapshot, SourceRead
+from seatrial.ports.artifacts import Artifacts
+from seatrial.ports.runtime import Runtime
 from seatrial.product.features import Feature
 from seatrial.product.product import Product
 from seatrial.product.read import parse_product
+from seatrial.train.compare import Rival
 from seatrial.train.ports import Inputs
+from seatrial.train.train import train_model
+from tests.fakes.clock import MemoryClock
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -147,16 +153,17 @@ class Counted(msgspec.Struct, frozen=True):
 
     column: str
     shares: tuple[float, ...]
+    width: float = 60.0
 
 
 @dataclass(frozen=True)
 class CountingModel:
-    """A fitted model that knows the share of outcomes in each band of `distance`."""
+    """A fitted model that knows the share of outcomes in each band of one number."""
 
     counted: Counted
 
     def score(self, inputs: Inputs) -> npt.NDArray[np.float64]:
-        return np.array(self.counted.shares)[_band(inputs[self.counted.column])]
+        return np.array(self.counted.shares)[_band(inputs[self.counted.column], self.counted.width)]
 
     def package(self, features: Sequence[Feature]) -> bytes:
         return msgspec.json.encode(self.counted)
@@ -168,14 +175,15 @@ class CountingEstimator:
 
     name: str = "counting"
     column: str = "distance"
+    width: float = 60.0
 
     def fit(
         self, inputs: Inputs, labels: npt.NDArray[np.bool_], features: Sequence[Feature], seed: int
     ) -> CountingModel:
-        band = _band(inputs[self.column])
+        band = _band(inputs[self.column], self.width)
         late = np.bincount(band, weights=labels, minlength=_BANDS) + 1.0
         shares = late / (np.bincount(band, minlength=_BANDS) + 2.0)
-        return CountingModel(Counted(self.column, tuple(shares.tolist())))
+        return CountingModel(Counted(self.column, tuple(shares.tolist()), self.width))
 
 
 class CountingFramework:
@@ -185,7 +193,7 @@ class CountingFramework:
         return CountingEstimator()
 
     def linear(self, features: Sequence[Feature]) -> CountingEstimator:
-        return CountingEstimator("linear", "size")
+        return CountingEstimator("linear", "size", 1.0)
 
 
 class CountingRuntime:
@@ -201,6 +209,32 @@ class CountingRuntime:
 _BANDS = 12
 
 
-def _band(column: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+def _band(column: npt.NDArray[Any], width: float) -> npt.NDArray[np.int64]:
     numbers = np.nan_to_num(column[:, 0].astype(np.float64), nan=0.0)
-    return np.clip(numbers // 60.0, 0, _BANDS - 1).astype(np.int64)
+    return np.clip(numbers // width, 0, _BANDS - 1).astype(np.int64)
+
+
+def trained(
+    artifacts: Artifacts,
+    product: Product | None = None,
+    examples: pl.DataFrame | None = None,
+    *,
+    runtime: Runtime | None = None,
+    rival: Rival | None = None,
+    snapshot_id: str = "sha256:" + "5" * 64,
+    moment: datetime = START,
+) -> Model:
+    """A model of the parcels, trained by counting."""
+    product = product or parcels_product()
+    examples = parcels(product) if examples is None else examples
+    return train_model(
+        product,
+        examples,
+        parcels_snapshot(product, examples, snapshot_id),
+        framework=CountingFramework(),
+        runtime=runtime or CountingRuntime(),
+        artifacts=artifacts,
+        clock=MemoryClock(moment),
+        why="first model",
+        rival=rival,
+    )

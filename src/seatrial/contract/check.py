@@ -15,8 +15,9 @@ import polars as pl
 
 from seatrial.contract.casting import Cast, cast_column
 from seatrial.contract.model import ColumnContract, Severity, TableContract
-from seatrial.contract.sanity import full_match_rust
+from seatrial.contract.sanity import full_match_rust, whole_bounds
 from seatrial.contract.types import polars_schema
+from seatrial.contract.wording import TYPE_WORDS, range_words
 from seatrial.errors import DataRefused
 from seatrial.facts.snapshot import RuleResult
 from seatrial.facts.tables import QUARANTINE
@@ -90,38 +91,32 @@ def _casts(table: TableContract, frame: pl.DataFrame) -> dict[str, Cast]:
 
 
 def _column_rules(column: ColumnContract, cast: Cast) -> Iterator[_Rule]:
-    value, name = pl.col(column.name), column.name
-
-    def ranged(rule: str, expected: str, broken: pl.Expr) -> _Rule:
-        return _Rule(f"{name}.{rule}", (name,), expected, broken, column.severity)
-
-    yield _Rule(f"{name}.type", (name,), _TYPE_WORDS[column.type], cast.broken)
+    yield _Rule(f"{column.name}.type", (column.name,), TYPE_WORDS[column.type], cast.broken)
     if column.required:
         # What could not be read is the type's fault, and said once.
         unread = pl.lit(False) if cast.broken is None else cast.broken.fill_null(False)
-        yield _Rule(f"{name}.required", (name,), "a value", value.is_null() & ~unread)
-    if column.minimum is not None:
-        yield ranged("minimum", f"at least {column.minimum:g}", value < column.minimum)
-    if column.maximum is not None:
-        yield ranged("maximum", f"at most {column.maximum:g}", value > column.maximum)
-    if column.pattern is not None:
-        matches = value.str.contains(full_match_rust(column.pattern))
-        yield ranged("pattern", f"text that matches {column.pattern}", ~matches)
-    if column.values is not None:
-        yield ranged("values", f"one of {', '.join(column.values)}", ~value.is_in(list(column.values)))
-    if column.max_length is not None:
-        yield ranged(
-            "max_length", f"at most {column.max_length} characters", value.str.len_chars() > column.max_length
+        empty = pl.col(column.name).is_null() & ~unread
+        yield _Rule(f"{column.name}.required", (column.name,), "a value", empty)
+    for name, expected in range_words(column).items():
+        yield _Rule(
+            f"{column.name}.{name}", (column.name,), expected, _outside(column, name), column.severity
         )
 
 
-_TYPE_WORDS = {
-    "string": "a text",
-    "float": "a finite number",
-    "int": "a whole number of 64 bits",
-    "bool": "true or false",
-    "timestamp": "a time as in 2024-05-01T12:30:00Z, with its zone",
-}
+def _outside(column: ColumnContract, rule: str) -> pl.Expr:
+    """True where a value lies outside what the rule allows; null where there is no value."""
+    value = pl.col(column.name)
+    # Whole numbers are compared as such: as floats, large ones would fall on the wrong side.
+    low, high = whole_bounds(column) if column.type == "int" else (column.minimum, column.maximum)
+    if rule == "minimum":
+        return value < low
+    if rule == "maximum":
+        return value > high
+    if rule == "pattern":
+        return ~value.str.contains(full_match_rust(str(column.pattern)))
+    if rule == "values":
+        return ~value.is_in(list(column.values or ()))
+    return value.str.len_chars() > column.max_length
 
 
 def _unique_groups(table: TableContract) -> list[tuple[str, ...]]:

@@ -1,12 +1,14 @@
 """What makes a contract unusable: rules that contradict each other, or that their column's type cannot have."""
 
 import math
+import operator
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from seatrial.contract.model import ColumnContract, Contract, TableContract
 
+SMALLEST_INT, LARGEST_INT = -(2**63), 2**63 - 1
 _BOUNDED = ("float", "int")
 
 
@@ -30,6 +32,13 @@ def full_match(pattern: str) -> str:
 def full_match_rust(pattern: str) -> str:
     """The pattern as an expression of the Rust engine (Polars) that must match the whole text."""
     return rf"\A(?:{pattern})\z"
+
+
+def whole_bounds(column: ColumnContract) -> tuple[int, int]:
+    """The lowest and highest whole number that the column may hold, within 64 bits."""
+    low = SMALLEST_INT if column.minimum is None else max(SMALLEST_INT, math.ceil(column.minimum))
+    high = LARGEST_INT if column.maximum is None else min(LARGEST_INT, math.floor(column.maximum))
+    return low, high
 
 
 def _repeated(names: Iterable[str]) -> list[str]:
@@ -62,12 +71,16 @@ def _column_problems(column: ColumnContract) -> Iterator[str]:
         yield "minimum and maximum must be finite"
     if len(bounds) == len((column.minimum, column.maximum)) and bounds[0] > bounds[1]:
         yield f"minimum {bounds[0]:g} is above maximum {bounds[1]:g}"
+    elif column.type == "int" and all(map(math.isfinite, bounds)) and operator.gt(*whole_bounds(column)):
+        yield "no whole number of 64 bits lies between minimum and maximum"
     textual = {"pattern": column.pattern, "values": column.values, "maxLength": column.max_length}
     said = [name for name, rule in textual.items() if rule is not None]
     if said and column.type != "string":
         yield f"{', '.join(said)}: for strings only, the column is {column.type}"
     if column.values is not None and (not column.values or _repeated(column.values)):
         yield "the closed set of values must not be empty, nor name a value twice"
+    if column.values is not None and (column.pattern is not None or column.max_length is not None):
+        yield "a closed set of values needs neither pattern nor maxLength"
     if column.max_length is not None and column.max_length < 0:
         yield f"maxLength: expected at least 0, got {column.max_length}"
     if column.pattern is not None:

@@ -32,7 +32,7 @@ def type_name(dtype: Any) -> TypeName | None:
         return "float"
     if dtype == pl.Boolean:
         return "bool"
-    if isinstance(dtype, pl.Datetime | pl.Date) or dtype == pl.Date or dtype == pl.Datetime:
+    if isinstance(dtype, pl.Datetime | pl.Date) or dtype in (pl.Date, pl.Datetime):
         return "timestamp"
     if dtype in (pl.String, pl.Categorical, pl.Enum):
         return "string"

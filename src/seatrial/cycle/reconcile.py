@@ -4,7 +4,7 @@ Level-triggered and idempotent: kill it anywhere, start it again, and it goes on
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import msgspec
@@ -13,6 +13,7 @@ import polars as pl
 from seatrial.cycle.drain import drain
 from seatrial.cycle.retrain import Workshop, open_job, open_jobs, work_on
 from seatrial.cycle.settle import Settlement
+from seatrial.cycle.survey import Survey
 from seatrial.cycle.tools import Tools
 from seatrial.cycle.watch import Watch
 from seatrial.decide.policy import next_steps
@@ -56,33 +57,52 @@ class Reconciler:
     def __post_init__(self) -> None:
         self.settlement: Settlement | None = None
         self.watch = Watch(self.workspace, self.product)
+        self.survey = Survey(self.workspace, self.product)
 
     def tick(self) -> Tick:
-        """One round under the lease. Raises LeaseLost when another worker took over in the middle."""
-        name = f"loop:{self.product.name}"
-        lease = self.workspace.metadata.acquire(name, self.holder, LEASE_SECONDS)
-        if lease is None:
-            # Another worker moves on from here; what is remembered as pending would be stale afterwards.
-            self.settlement = None
-            return Tick(busy=True)
-        if self.settlement is None:
-            self.settlement = Settlement(self.workspace, self.product)
-        return self._round(self.settlement, lease)
+        """One round under the lease: observe, finish what is due, decide, act.
 
-    def _round(self, settlement: Settlement, lease: Lease) -> Tick:
-        drained = drain(self.workspace, self.product)
-        settlement.take_in(drained)
-        batch, rows = settlement.settle(self.workspace.clock.now())
-        incidents = self.watch.take_in(batch, rows, lease)
+        Raises LeaseLost when another worker took over in the middle.
+        """
+        lease = self._lease()
+        if lease is None:
+            return Tick(busy=True)
+        seen = self._observe(lease)
         workshop = Workshop(self.product, self.workspace, self.tools, lease)
         for job in self._jobs():
             work_on(workshop, job)
         steps = next_steps(self.situation())
         for step in steps:
             _ACTIONS[step.kind](self, workshop, step)
-        return Tick(
-            segments=drained.segments, settled=rows.height, incidents=tuple(incidents), steps=tuple(steps)
-        )
+        return replace(seen, steps=tuple(steps))
+
+    def observe(self) -> Tick:
+        """The first half of a round alone: drain, join, settle, watch; nothing is decided."""
+        lease = self._lease()
+        return Tick(busy=True) if lease is None else self._observe(lease)
+
+    def _lease(self) -> Lease | None:
+        lease = self.workspace.metadata.acquire(f"loop:{self.product.name}", self.holder, LEASE_SECONDS)
+        if lease is None:
+            # Another worker moves on from here; what is remembered as pending would be stale afterwards.
+            self.settlement = None
+        elif self.settlement is None:
+            self.settlement = Settlement(self.workspace, self.product)
+        return lease
+
+    def _observe(self, lease: Lease) -> Tick:
+        assert self.settlement is not None  # made with the lease
+        drained = drain(self.workspace, self.product)
+        self.settlement.take_in(drained)
+        batch, rows = self.settlement.settle(self.workspace.clock.now())
+        incidents = [*self.watch.take_in(batch, rows, lease), *self.survey.take_in(lease)]
+        return Tick(segments=drained.segments, settled=rows.height, incidents=tuple(incidents))
+
+    def release_lease(self) -> None:
+        """Let another worker take over at once instead of when the lease expires."""
+        lease = self._lease()
+        if lease is not None:
+            self.workspace.metadata.release(lease)
 
     def _jobs(self) -> list[Job]:
         with self.workspace.metadata.begin() as transaction:

@@ -12,14 +12,16 @@ from seatrial.facts.job import Job, Lease
 from seatrial.facts.model import Model
 from seatrial.facts.release import Phase, Release
 from seatrial.facts.snapshot import Snapshot
+from seatrial.facts.tables import table_name
 from seatrial.ports.metadata import Transaction
 from seatrial.ports.workspace import Workspace
-from seatrial.product.bundle import make_bundle
-from seatrial.product.product import Product
+from seatrial.product.bundle import bundled_product, make_bundle
+from seatrial.product.product import Product, text_digest
 from seatrial.release.gates import refused, run_gates
 from seatrial.release.phases import live_release, open_candidate, to_live, to_trial, withdraw
+from seatrial.train.compare import Rival
 from seatrial.train.registry import register
-from seatrial.train.train import Rival, train_model
+from seatrial.train.train import train_model
 
 RUNNING, DONE, FAILED = "running", "done", "failed"
 
@@ -113,6 +115,7 @@ def take_snapshot(workshop: Workshop, history: History, *, as_of: datetime) -> S
     snapshot = save_snapshot(
         product, examples, history.tables, workspace.artifacts, as_of=as_of, at=workshop.now
     )
+    _keep_aside(workshop, history)
     with workspace.metadata.begin() as transaction:
         workshop.guard(transaction)
         if transaction.get(Snapshot, product.name, snapshot.id) is None:
@@ -124,6 +127,16 @@ def take_snapshot(workshop: Workshop, history: History, *, as_of: datetime) -> S
             }
             transaction.log(product=product.name, kind="snapshot saved", subject=snapshot.id, body=body)
     return snapshot
+
+
+def _keep_aside(workshop: Workshop, history: History) -> None:
+    """Store the rows that broke the contract, once per reading of the same sources under the same contract."""
+    product, aside = workshop.product, history.tables.quarantined
+    if aside.height:
+        reads = (read.digest for read in history.tables.reads)
+        reading = text_digest(product.contract.version, *reads)
+        table = table_name(product.name, "quarantine")
+        workshop.workspace.tables.append(table, aside, writer=f"quarantine:{reading}", version=1)
 
 
 def _model(workshop: Workshop, job: Job, snapshot: Snapshot) -> tuple[Model, Job]:
@@ -164,7 +177,8 @@ def _rival(workshop: Workshop) -> Rival | None:
     if live is None:
         return None
     scorer = workshop.tools.runtime.load(workspace.artifacts.get(live.bundle.model_artifact))
-    return Rival(scorer=scorer, threshold=live.bundle.threshold)
+    released = bundled_product(live.bundle, workspace.artifacts)
+    return Rival(scorer=scorer, threshold=live.bundle.threshold, product=released)
 
 
 def _open_release(

@@ -91,10 +91,10 @@ class Settlement:
 
     def _unsettled(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         tables = self.workspace.tables
-        predictions = _read(
+        predictions = stored_rows(
             tables.read(table_name(self.product.name, "predictions")), predictions_schema(self.product)
         )
-        outcomes = _read(
+        outcomes = stored_rows(
             tables.read(table_name(self.product.name, "outcomes")), outcomes_schema(self.product)
         )
         settled = tables.read(self._ledger, columns=["prediction_id", "release", "key"])
@@ -135,7 +135,7 @@ def _answers(predictions: pl.DataFrame) -> pl.DataFrame:
     return predictions.filter(pl.col("assigned") != "shadow")
 
 
-def _read(frame: pl.DataFrame, schema: dict[str, pl.DataType]) -> pl.DataFrame:
+def stored_rows(frame: pl.DataFrame, schema: dict[str, pl.DataType]) -> pl.DataFrame:
     """Stored rows in the present columns; columns that this product no longer has are left in the table."""
     if not frame.width:
         return pl.DataFrame(schema=schema)

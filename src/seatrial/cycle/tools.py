@@ -1,5 +1,6 @@
 """What the loop needs from outside to make models, chosen by wiring or by a rehearsal."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -34,14 +35,14 @@ class HistoryReader(Protocol):
 
 
 class SourceHistory:
-    """Reads every source anew at each call."""
+    """Reads every source anew at each call, with a reader of its own: readers may remember what they loaded."""
 
-    def __init__(self, reader: SourceReader, artifacts: Artifacts) -> None:
-        self._reader, self._artifacts = reader, artifacts
+    def __init__(self, make_reader: Callable[[], SourceReader], artifacts: Artifacts) -> None:
+        self._make_reader, self._artifacts = make_reader, artifacts
 
     def read(self, product: Product, at: datetime) -> History:
         """The history as the sources have it now; see HistoryReader."""
-        tables = read_sources(product, self._reader, at=at)
+        tables = read_sources(product, self._make_reader(), at=at)
         lookups = {
             name: self._artifacts.put(to_bytes(table))
             for name, table in lookup_tables(product, tables).items()

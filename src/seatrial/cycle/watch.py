@@ -1,17 +1,18 @@
 """Ledger batches into findings and incidents; the monitors' memory and position commit with what they found."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import msgspec
 import polars as pl
 
-from seatrial.facts.finding import Finding, Incident
+from seatrial.cycle.survey import store_findings
+from seatrial.facts.finding import Incident
 from seatrial.facts.job import Lease, Progress
 from seatrial.facts.model import Model
 from seatrial.facts.release import Release
 from seatrial.facts.tables import table_name
 from seatrial.observe.watch import WatchState, advance, start
-from seatrial.ports.metadata import Transaction
 from seatrial.ports.workspace import Workspace
 from seatrial.product.product import Product
 from seatrial.release.phases import live_release
@@ -70,31 +71,16 @@ class Watch:
             if lease is not None:
                 transaction.guard(lease)
             transaction.put(memory)
-            _store(transaction, findings, incidents)
+            store_findings(transaction, findings, incidents)
         return incidents
 
 
 def _state(product: Product, live: Release, model: Model, progress: Progress | None) -> WatchState:
     if progress is None:
-        return start(product, model, release=live.id)
+        return _begun(product, live, model)
     state = msgspec.convert(progress.state, WatchState)
-    return state if state.release == live.id else start(product, model, release=live.id)
+    return state if state.release == live.id else _begun(product, live, model)
 
 
-def _store(transaction: Transaction, findings: list[Finding], incidents: list[Incident]) -> None:
-    for finding in findings:
-        transaction.put(finding)
-    for incident in incidents:
-        transaction.put(incident)
-        transaction.log(
-            product=incident.product,
-            kind="incident opened",
-            subject=incident.id,
-            body={
-                "release": incident.release,
-                "measure": incident.measure,
-                "cause": incident.cause,
-                "began_at": incident.began_at,
-                "cost_per_day": incident.cost_per_day,
-            },
-        )
+def _begun(product: Product, live: Release, model: Model) -> WatchState:
+    return start(product, model, release=live.id, horizon=timedelta(seconds=model.longest_wait))

@@ -12,6 +12,8 @@ from seatrial.facts.step import Step, StepKind
 # A trial that has not shown itself at least as good after this many days of outcomes is given up: it costs
 # attention and blocks the next retraining.
 PATIENCE_DAYS = 14
+# The interval is asymptotic in days: before a week of them it may be far too narrow.
+FEWEST_DAYS = 7
 
 
 def next_steps(situation: Situation) -> list[Step]:
@@ -28,7 +30,7 @@ def next_steps(situation: Situation) -> list[Step]:
 
 def _judge(situation: Situation, trial: Trial) -> Step:
     difference = trial.difference
-    if difference.upper is not None and difference.upper < 0:
+    if trial.days >= FEWEST_DAYS and difference.upper is not None and difference.upper < 0:
         return _step(StepKind.ROLL_BACK, trial, "it earns less than the live release, beyond doubt")
     if trial.rows_in_step < situation.policy.shadow_outcomes or difference.value is None:
         return _step(StepKind.HOLD, trial, f"waiting for {situation.policy.shadow_outcomes} matured outcomes")
@@ -75,7 +77,8 @@ def _retrain(situation: Situation) -> Step | None:
         since = (situation.now - situation.last_retrain_at).total_seconds()
         if since < policy.at_most:
             return None
-    harmful = [incident for incident in situation.incidents if incident.closed_at is None]
+    # A data fault is mended at its source; a model trained on it would learn the fault.
+    harmful = [one for one in situation.incidents if one.kind == "harm" and one.closed_at is None]
     if "harm" in policy.retrain_on and harmful:
         first = harmful[0]
         return Step(

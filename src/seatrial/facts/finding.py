@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -39,12 +40,13 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding that needs action. `began_at` is the estimated start; `cost_per_day` in the product's unit."""
+    """A finding that needs action: `kind` is harm (the model) or fault (data or service). `began_at` is the estimated start; `cost_per_day` in the product's unit."""
 
     id: str
     product: str
     release: str
     measure: str
+    kind: Literal["harm", "fault"] = "harm"
     cause: str
     began_at: datetime
     detected_at: datetime

@@ -50,7 +50,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
     `promise` is the value per row that the validation rows promise, `promised_loss` their Brier loss;
     `calibration` maps raw scores to probabilities (two equally long knot lists); `reference` is the artifact
-    with the binned distribution of every feature and of the score.
+    with the binned distribution of every feature and of the score. `longest_wait` is how many seconds after the end
+    of its decision's day an example may mature.
     """
 
     id: str
@@ -75,5 +76,6 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     promised_loss: Estimate
     calibration: tuple[tuple[float, ...], tuple[float, ...]]
     reference: str
+    longest_wait: float
     card: str
     why: str = ""

@@ -31,6 +31,7 @@ def encode(frame: pl.DataFrame, features: Sequence[Feature]) -> dict[str, npt.ND
 
 def _column(series: pl.Series, feature: Feature) -> npt.NDArray[Any]:
     if feature.categorical:
-        return np.asarray(series.fill_null("").to_list(), dtype=object).reshape(-1, 1)
-    numbers = series.cast(pl.Float32).fill_null(float("nan")).to_numpy()
-    return np.ascontiguousarray(numbers).reshape(-1, 1)
+        texts = ["" if text is None else text for text in series.to_list()]
+        return np.asarray(texts, dtype=object).reshape(-1, 1)
+    # A missing number becomes NaN on its way to NumPy.
+    return np.ascontiguousarray(series.cast(pl.Float32).to_numpy()).reshape(-1, 1)

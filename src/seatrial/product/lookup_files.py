@@ -8,17 +8,18 @@ from seatrial.errors import IntegrityBroken
 
 
 def to_bytes(prepared: pl.DataFrame) -> bytes:
-    """The table as an Arrow IPC file; the same rows give the same bytes, however they are chunked."""
+    """The table as Parquet; the same rows give the same bytes, however they are chunked."""
     buffer = io.BytesIO()
-    prepared.rechunk().write_ipc(buffer, compression="zstd", compat_level=pl.CompatLevel.oldest())
+    # Arrow IPC would write the padding of its buffers, which differs between equal tables.
+    prepared.rechunk().write_parquet(buffer, compression="zstd", statistics=False)
     return buffer.getvalue()
 
 
 def from_bytes(body: bytes) -> pl.DataFrame:
-    """The table of `to_bytes`. Raises IntegrityBroken when the bytes are no Arrow IPC file."""
+    """The table of `to_bytes`. Raises IntegrityBroken when the bytes are no Parquet."""
     try:
-        return pl.read_ipc(io.BytesIO(body))
+        return pl.read_parquet(io.BytesIO(body))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise IntegrityBroken(
-            f"a lookup table: expected an Arrow IPC file, got {len(body)} other bytes; release again"
+            f"a lookup table: expected Parquet, got {len(body)} other bytes; release again"
         ) from error

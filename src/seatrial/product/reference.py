@@ -1,4 +1,4 @@
-"""The distribution a model was validated on: per feature and of the score, binned, as the artifact `Model.reference`."""
+"""The rows a model was validated on, as binned distributions of features and score: artifact `Model.reference`."""
 
 from collections.abc import Sequence
 

@@ -10,11 +10,12 @@ from seatrial.product.product import Product
 
 
 def stored_columns(product: Product, predictions: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
-    """The named columns of `product.columns` for each row of the `predictions` table, in order.
+    """The named columns of `product.columns` for each row of the `predictions` table, in order, and its `made_at`.
 
     Raises DataRefused, naming every column that the predictions do not hold.
     """
-    wanted = sorted(names)
+    # The moment is always there: a table without columns would forget how many rows it has.
+    wanted = sorted({product.made_at, *names})
     stored = {name: _stored_as(product, name) for name in wanted}
     missing = [name for name in wanted if stored[name] not in predictions.columns]
     if missing:

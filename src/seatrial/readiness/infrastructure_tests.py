@@ -1,6 +1,7 @@
 """I1 to I7: how models are made, checked, released and taken back."""
 
 from collections import Counter
+from collections.abc import Iterable
 
 import msgspec
 
@@ -48,27 +49,39 @@ I7 = Criterion(
     "Run a rollback drill at least every 30 days and record how long it took.",
 )
 
+# The gates that a model can be broken for in memory.
+BREAKABLE = {"package equals model", "promise above zero"}
 TRIALS = ("release shadow", "release canary")
 
 
 def i1_reproducible(evidence: Evidence) -> TestResult:
     """I1: trainings that gave the digest of an earlier one, as the logbook has them."""
     registered = evidence.entries("model registered")
-    repeated = {digest: count for digest, count in _subjects(registered).items() if count > 1}
+    counts = Counter(entry.subject for entry in registered)
+    torn = _differing(evidence.models)
+    if torn:
+        return I1.absent(f"Trainings on one snapshot with one seed gave different models: {torn}.")
+    repeated = [model for model in evidence.models if counts[model.id] > 1]
     if not repeated:
         return I1.absent(
             f"{len(registered)} trainings were recorded, none of them repeated on the same snapshot."
         )
-    digest, count = max(repeated.items(), key=lambda item: item[1])
-    last = max(entry.at for entry in registered if entry.subject == digest)
-    others = len(_subjects(registered)) - 1
+    model = repeated[-1]
+    last = max(entry.at for entry in registered if entry.subject == model.id)
+    others = sum(other.snapshot != model.snapshot for other in evidence.models)
     control = f"{others} trainings on other snapshots gave other digests" if others else ""
-    words = f"{count} trainings gave the same model {digest[:19]}"
+    words = f"{counts[model.id]} trainings on one snapshot gave the same model {model.id[:19]}"
     return I1.mark(Proof(words, last, control, "a schedule that repeats it"), evidence.now)
 
 
-def _subjects(entries: list[LogEntry]) -> Counter[str]:
-    return Counter(entry.subject for entry in entries)
+def _differing(models: Iterable[Model]) -> str:
+    """Models that should be one: the same snapshot, seed, estimator and inputs, but another digest."""
+    made: dict[tuple[object, ...], list[str]] = {}
+    for model in models:
+        made.setdefault((model.snapshot, model.seed, model.estimator, model.features), []).append(
+            model.id[:19]
+        )
+    return "; ".join(" and ".join(ids) for ids in made.values() if len(ids) > 1)
 
 
 def i2_specification(_: Evidence) -> TestResult:
@@ -108,14 +121,19 @@ def _turned_away(evidence: Evidence) -> str:
 
 
 def _broken_model_control(evidence: Evidence) -> str:
-    """What the gates say to the live model with a negative promise and a broken package, in memory."""
+    """What two gates say to the live model, and to the same one broken on purpose; "" unless only that is refused."""
     model, snapshot = evidence.model, evidence.snapshot
     if model is None or snapshot is None or evidence.product.compiled_objective is None:
         return ""
-    closed = {g.gate for g in run_gates(evidence.product, _broken(model), snapshot) if not g.passed}
-    if not {"package equals model", "promise above zero"} <= closed:
+    sound, broken = (
+        BREAKABLE & {gate.gate for gate in run_gates(evidence.product, one, snapshot) if not gate.passed}
+        for one in (model, _broken(model))
+    )
+    if sound or broken != BREAKABLE:
         return ""
-    return f"the same model with a loss promised and a package that differs closed {len(closed)} gates"
+    return (
+        "the same model with a loss promised and a package that differs was refused by both gates, it alone"
+    )
 
 
 def _broken(model: Model) -> Model:
@@ -158,19 +176,18 @@ def i7_rollback(evidence: Evidence) -> TestResult:
     if not drills:
         words = f"{len(real)} releases were rolled back, the last {real[-1].subject}"
         return I7.mark(
-            Proof(words, real[-1].at, lacks="a scheduled drill with its time to rollback"), evidence.now
+            Proof(
+                words, real[-1].at, lacks="a scheduled drill with its time to rollback", controllable=False
+            ),
+            evidence.now,
         )
     return I7.mark(_drilled(drills[-1]), evidence.now)
 
 
 def _drilled(entry: LogEntry) -> Proof:
-    """A drill counts in full when it measured its time; that the release was left is its own control."""
+    """A drill counts in full when it measured its time: a rollback that fails is no drill."""
     seconds = entry.body.get("seconds")
     measured = isinstance(seconds, int | float)
-    took = f" in {seconds:.2f} s" if measured else ""
-    return Proof(
-        f"A drill rolled back {entry.subject}{took}",
-        entry.at,
-        "the release under drill answered before it and no longer after it" if measured else "",
-        "" if measured else "the time to rollback",
-    )
+    words = f"A drill rolled back {entry.subject}{f' in {seconds:.2f} s' if measured else ''}"
+    lacks = "" if measured else "the time to rollback"
+    return Proof(words, entry.at, lacks=lacks, controllable=False)

@@ -18,12 +18,14 @@ class Proof:
     """What was executed, in words with numbers, and when it last ran.
 
     `control` is the negative control that was seen to fail, in words; `lacks` what full marks still ask for.
+    `controllable` is False where the test is an act whose failure shows by itself.
     """
 
     words: str
     at: datetime
     control: str = ""
     lacks: str = ""
+    controllable: bool = True
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Criterion:
 
     def mark(self, proof: Proof, now: datetime) -> TestResult:
         """1 with a negative control and nothing lacking, else 0.5; half a point less per 30 days of staleness."""
-        full = bool(proof.control) and not proof.lacks
+        full = (bool(proof.control) or not proof.controllable) and not proof.lacks
         age = now - proof.at
         score = max(0.0, (1.0 if full else 0.5) - 0.5 * _steps(age))
         return self._result(score, _words(proof, age))
@@ -64,7 +66,8 @@ def _steps(age: timedelta) -> int:
 
 def _words(proof: Proof, age: timedelta) -> str:
     parts = [proof.words]
-    parts.append(f"Negative control: {proof.control}" if proof.control else "No negative control yet")
+    if proof.controllable:
+        parts.append(f"Negative control: {proof.control}" if proof.control else "No negative control yet")
     if proof.lacks:
         parts.append(f"Full marks also ask for {proof.lacks}")
     if age > FRESH:

@@ -41,10 +41,11 @@ def monthly(
     """Decisions of a model refitted at the turn of each month on all that matured, and the number of refits."""
     decisions: list[pl.Series] = []
     model = first
-    months = rows.partition_by(pl.col(product.made_at).dt.truncate("1mo"), maintain_order=True)
+    monthly_rows = rows.with_columns(pl.col(product.made_at).dt.truncate("1mo").alias("__month"))
+    months = monthly_rows.partition_by("__month", maintain_order=True)
     for number, month in enumerate(months):
         if number:
-            model = train(month[product.made_at].dt.truncate("1mo")[0])
+            model = train(month["__month"][0])
         decisions.append(modelled(product, month, load(model), model.threshold))
     return pl.concat(decisions), len(months) - 1
 

@@ -34,6 +34,7 @@ def rehearse(
     end: datetime,
     on_event: Callable[[LoopEvent], None],
     on_day: Callable[[datetime, int], None],
+    on_phase: Callable[[str], None],
 ) -> RehearsalReport:
     """The report of replaying [start, end). The scratch workspace's clock must stand at or before `start`.
 
@@ -61,6 +62,7 @@ def rehearse(
     last_matured = rows[MATURED_AT].max()
     assert isinstance(last_matured, datetime)
     replay.run(start, end, settle_until=last_matured + timedelta(days=1))
+    on_phase("comparing with simpler policies on the same rows …")
     compared = _Comparison(product, scratch, rows, first, refit(workshop, scratch.history))
     policies, per_row = compared.results()
     totals = reconciler.settlement.totals if reconciler.settlement else None

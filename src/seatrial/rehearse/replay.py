@@ -49,8 +49,8 @@ SHOWN = {
 class SteeredClock(Clock, Protocol):
     """A clock that the rehearsal moves."""
 
-    def advance_to(self, moment: datetime) -> None:
-        """Move forward to `moment`; never back."""
+    def advance_to(self, moment: datetime) -> datetime:
+        """Move forward to `moment`, never back; the time it then is."""
         ...
 
 

@@ -1,15 +1,13 @@
-"""The rows of one micro-batch: whose they are, what is wrong with them, and their table."""
+"""The rows of one micro-batch: whose they are, what is wrong with them, and their sheet."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import polars as pl
-
 from seatrial.errors import RequestInvalid
 from seatrial.product.product import Product
-from seatrial.serve.frames import enriched, undated
+from seatrial.serve.frames import Sheet, sheet, undated
 from seatrial.serve.loaded import LoadedRelease
 from seatrial.serve.request import Fault, Request
 
@@ -51,19 +49,19 @@ def read(loaded: LoadedRelease, request: Request, slot: int, now: datetime) -> W
     return Work(slot, request, received_at, [row for _, row in keyed], [at for at, _ in keyed], faults)
 
 
-def tabled(
+def laid_out(
     loaded: LoadedRelease, works: Sequence[Work]
-) -> tuple[pl.DataFrame, list[Work], dict[int, RequestInvalid]]:
-    """The table of the works' rows in order, the works it holds, and refusals of the others by slot.
+) -> tuple[Sheet, list[Work], dict[int, RequestInvalid]]:
+    """The sheet of the works' rows in order, the works it holds, and refusals of the others by slot.
 
     Rows that never mature cannot be learned from or judged, so they are faults like any other.
     """
-    frame = enriched(loaded, [row for work in works for row in work.rows])
-    bad = set(undated(frame))
+    whole = sheet(loaded, [row for work in works for row in work.rows])
+    bad = set(undated(whole.frame))
     if not bad:
-        return frame, list(works), {}
+        return whole, list(works), {}
     kept, refused = _without(works, bad, loaded.product)
-    return enriched(loaded, [row for work in kept for row in work.rows]), kept, refused
+    return sheet(loaded, [row for work in kept for row in work.rows]), kept, refused
 
 
 def _without(

@@ -30,7 +30,7 @@ class Histogram:
 class Counters:
     """Totals since the start of this process.
 
-    `requests` are by outcome (ok, replayed, or an error code), `fallbacks` and `diverted` by release and
+    `requests` are by outcome (ok, or an error code), `fallbacks` and `diverted` by release and
     reason, `violations` by field, `breaker_opens`, `shadow_errors` and `rows` by release.
     """
 

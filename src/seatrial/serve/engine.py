@@ -10,14 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
-import polars as pl
-
 from seatrial.errors import NotReady, RequestInvalid, SeatrialError
 from seatrial.facts.records import PREDICTIONS, encode_record
 from seatrial.ports.clock import Clock
 from seatrial.ports.journal import JournalWriter
-from seatrial.serve.batch import Work, read, tabled
+from seatrial.serve.batch import Work, laid_out, read
 from seatrial.serve.counters import Counters
+from seatrial.serve.frames import Sheet
 from seatrial.serve.judging import NoScoresError, Verdicts, unjudged
 from seatrial.serve.lane import Lane
 from seatrial.serve.loaded import LoadedRelease
@@ -129,6 +128,10 @@ class Engine:
                     continue
                 works.append(read(live, request, slot, now))
             except RequestInvalid as error:
+                self.counters.violated(error.faults, live.schema)
+                results[slot] = error
+            except Exception as error:  # noqa: BLE001 - logged, and answered as an error of its own request
+                _log.exception("a request of %d rows could not be read", len(request.rows))
                 results[slot] = error
             if request.idempotency_key:
                 keys.add(request.idempotency_key)
@@ -154,46 +157,39 @@ class Engine:
     def _work(
         self, routes: Routes, works: list[Work], results: dict[int, Result], budget_seconds: float | None
     ) -> None:
-        """Table, verdicts, journal, answers; nothing is answered before it is journaled."""
-        frame, kept, refused = tabled(routes.live, works)
+        """Sheet, verdicts, journal, answers; nothing is answered before it is journaled."""
+        sheet, kept, refused = laid_out(routes.live, works)
         results |= refused
-        panel = self._panel(routes, kept, frame, budget_seconds)
+        rows = [row for work in kept for row in work.rows]
+        panel = self._panel(routes, sheet, rows, budget_seconds)
         answered = write_up(routes, kept, panel, self._row_id, self._clock.now())
         records = [encode_record(prediction) for prediction in answered.records]
         if records:
             self._journal.append(PREDICTIONS, records)
-        self._count(answered, frame.height)
+        self._count(routes, answered, len(rows))
         for work, answers in zip(kept, answered.answers, strict=True):
             self._replays.record(routes.live.product.name, work.request, answers)
             results[work.slot] = answers
 
     def _panel(
-        self, routes: Routes, works: list[Work], frame: pl.DataFrame, budget_seconds: float | None
+        self, routes: Routes, sheet: Sheet, rows: list[dict[str, Any]], budget_seconds: float | None
     ) -> list[Verdicts]:
         """The verdicts of the live release, then the challenger's, if there is one."""
-        lanes = self._lanes_of(routes)
-        live = lanes[0].judge(frame, budget_seconds)
-        rows = [row for work in works for row in work.rows]
-        others = [self._beside(lane, routes.live, rows, frame, live, budget_seconds) for lane in lanes[1:]]
-        return [live, *others]
+        live, *others = self._lanes_of(routes)
+        beside = [self._beside(lane, sheet, rows, budget_seconds) for lane in others]
+        return [live.judge(sheet, budget_seconds), *beside]
 
     def _beside(
-        self,
-        lane: Lane,
-        live: LoadedRelease,
-        rows: list[dict[str, Any]],
-        frame: pl.DataFrame,
-        verdicts: Verdicts,
-        budget_seconds: float | None,
+        self, lane: Lane, live: Sheet, rows: list[dict[str, Any]], budget_seconds: float | None
     ) -> Verdicts:
         """The challenger's verdicts, under its own product; whatever goes wrong with it stays with it."""
         try:
-            own = lane.table(live, rows, frame)
-            found = lane.judge(own, budget_seconds)
+            found = lane.judge(lane.sheet(live, rows), budget_seconds)
+        except NoScoresError as error:
+            found = unjudged(live, str(error))
         except Exception as error:  # noqa: BLE001 - a challenger must not hurt the answer; counted and logged
-            _log.exception("release %s could not take rows of release %s", lane.loaded.id, live.id)
-            reason = str(error) if isinstance(error, NoScoresError) else f"rows raised {type(error).__name__}"
-            found = unjudged(verdicts, reason)
+            _log.exception("release %s could not take rows of release %s", lane.loaded.id, live.loaded.id)
+            found = unjudged(live, f"rows raised {type(error).__name__}")
         if found.failure is not None:
             self.counters.shadow_errors[lane.loaded.id] += 1
         return found
@@ -205,16 +201,18 @@ class Engine:
             if name not in present or present[name].scorer is not lane.loaded.scorer:
                 self._lanes.pop(name).close()
         for name, loaded in present.items():
-            lane = self._lanes.setdefault(name, Lane(loaded, self._clock, self.counters))
-            lane.loaded = loaded  # its phase or share may have changed; the breaker remembers
+            if name not in self._lanes:
+                self._lanes[name] = Lane(loaded, self._clock, self.counters)
+            self._lanes[name].loaded = loaded  # its phase or share may have changed; the breaker remembers
         return [self._lanes[name] for name in present]
 
     def _row_id(self, product: str, request: Request, row: int) -> str:
         return replay_id(product, request.idempotency_key, row) if request.idempotency_key else self._ids()
 
-    def _count(self, answered: Answered, rows: int) -> None:
+    def _count(self, routes: Routes, answered: Answered, rows: int) -> None:
         self.counters.batch_rows.observe(rows)
         for answers in answered.answers:
+            self.counters.violated(answers.faults, routes.live.schema)
             for prediction in answers.predictions:
                 self.counters.rows[prediction.release] += 1
                 if prediction.fallback is not None:

@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from seatrial.product.features import encode
-from seatrial.product.product import MATURED_AT
+from seatrial.serve.frames import Sheet
 from seatrial.serve.loaded import LoadedRelease
 
 Inputs = Mapping[str, npt.NDArray[Any]]
@@ -42,62 +41,60 @@ class Verdicts:
     failure: str | None
 
 
-def judged(loaded: LoadedRelease, frame: pl.DataFrame, score: Score) -> Verdicts:
-    """The release's verdicts on the rows of `serve.frames.enriched`: one per row, whatever the scorer does."""
-    scores, failure = _scores(loaded, frame, score)
-    fallbacks: list[str | None] = [failure or _reason(score) for score in scores]
-    baselines = loaded.product.baseline(frame).to_list()
-    decisions: list[bool | None] = [None] * frame.height
+def judged(loaded: LoadedRelease, sheet: Sheet, score: Score) -> Verdicts:
+    """The release's verdicts on the rows: one per row, whatever the scorer does."""
+    rows = sheet.frame.height
+    scores, failure = _scores(loaded, sheet, score)
+    decisions: list[bool | None] = [None] * rows
+    reasons: list[str | None] = [failure] * rows
     if failure is None:
         series = pl.Series("score", scores, dtype=pl.Float64)
-        decisions = loaded.product.decide(frame, series, loaded.threshold).to_list()
-        fallbacks = [
-            reason or (UNDECIDED if decision is None else None)
-            for reason, decision in zip(fallbacks, decisions, strict=True)
-        ]
+        decisions = loaded.product.decide(sheet.frame, series, loaded.threshold).to_list()
+        reasons = [_reason(*pair) for pair in zip(scores, decisions, strict=True)]
     return Verdicts(
-        features=frame.select(loaded.product.columns).to_dicts(),
-        matured_at=frame[MATURED_AT].to_list(),
-        scores=[None if reason else score for score, reason in zip(scores, fallbacks, strict=True)],
+        features=sheet.columns,
+        matured_at=sheet.matured_at,
+        scores=[None if reason else score for score, reason in zip(scores, reasons, strict=True)],
         decisions=[
-            bool(usual if reason else decision)
-            for decision, usual, reason in zip(decisions, baselines, fallbacks, strict=True)
+            usual if decision is None else decision
+            for decision, usual in zip(decisions, sheet.baselines, strict=True)
         ],
-        baselines=baselines,
-        fallbacks=fallbacks,
+        baselines=sheet.baselines,
+        fallbacks=reasons,
         failure=failure,
     )
 
 
-def unjudged(verdicts: Verdicts, reason: str) -> Verdicts:
-    """Verdicts of a release that could not even read the rows: the fallback's, as another release found it."""
-    rows = len(verdicts.scores)
+def unjudged(sheet: Sheet, reason: str) -> Verdicts:
+    """Verdicts of a release that could not even read the rows: the fallback's, as another release's sheet has it."""
+    rows = sheet.frame.height
     return Verdicts(
         features=[{} for _ in range(rows)],
-        matured_at=verdicts.matured_at,
+        matured_at=sheet.matured_at,
         scores=[None] * rows,
-        decisions=verdicts.baselines,
-        baselines=verdicts.baselines,
+        decisions=sheet.baselines,
+        baselines=sheet.baselines,
         fallbacks=[reason] * rows,
         failure=reason,
     )
 
 
-def _reason(score: float) -> str | None:
-    return None if math.isfinite(score) else NOT_A_NUMBER
+def _reason(score: float, decision: bool | None) -> str | None:
+    if not math.isfinite(score):
+        return NOT_A_NUMBER
+    return UNDECIDED if decision is None else None
 
 
-def _scores(loaded: LoadedRelease, frame: pl.DataFrame, score: Score) -> tuple[list[float], str | None]:
+def _scores(loaded: LoadedRelease, sheet: Sheet, score: Score) -> tuple[list[float], str | None]:
+    rows = sheet.frame.height
     try:
-        scores = np.asarray(score(encode(frame, loaded.product.features)), dtype=np.float64)
+        scores = np.asarray(score(sheet.inputs), dtype=np.float64)
     except NoScoresError as error:
-        return [math.nan] * frame.height, str(error)
+        return [math.nan] * rows, str(error)
     except Exception as error:  # noqa: BLE001 - whatever a model raises, its rows are answered
         _log.exception("the model of release %s raised", loaded.id)
-        return [math.nan] * frame.height, f"model raised {type(error).__name__}"
-    if scores.shape != (frame.height,):
-        _log.error("the model of release %s: %s scores for %d rows", loaded.id, scores.shape, frame.height)
-        return [math.nan] * frame.height, "model gave another number of scores"
-    if frame.height and not np.isfinite(scores).any():
-        return scores.tolist(), NOT_A_NUMBER
-    return scores.tolist(), None
+        return [math.nan] * rows, f"model raised {type(error).__name__}"
+    if scores.shape != (rows,):
+        _log.error("the model of release %s: scores of shape %s for %d rows", loaded.id, scores.shape, rows)
+        return [math.nan] * rows, "model gave another number of scores"
+    return scores.tolist(), NOT_A_NUMBER if rows and not np.isfinite(scores).any() else None

@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from seatrial.ports.clock import Clock
 from seatrial.serve.breaker import Breaker
 from seatrial.serve.counters import Counters
-from seatrial.serve.frames import enriched
+from seatrial.serve.frames import Sheet, sheet
 from seatrial.serve.judging import Inputs, NoScoresError, Verdicts, judged
 from seatrial.serve.loaded import LoadedRelease
 from seatrial.serve.time_limit import TimeLimit
@@ -28,23 +27,23 @@ class Lane:
         self._counters = counters
         self._limit: TimeLimit[npt.NDArray[np.float64]] = TimeLimit()
 
-    def table(self, live: LoadedRelease, rows: list[dict[str, Any]], frame: pl.DataFrame) -> pl.DataFrame:
-        """The table of the rows under this release's product; `frame` itself where the live one's is the same.
+    def sheet(self, live: Sheet, rows: list[dict[str, Any]]) -> Sheet:
+        """The rows under this release's product; the live release's sheet where they are the same.
 
         Raises NoScoresError when the live contract lacks a column that this release's contract has.
         """
-        if _same_tables(live, self.loaded):
-            return frame
-        absent = sorted(self.loaded.schema.keys() - live.schema.keys())
+        if _same_tables(live.loaded, self.loaded):
+            return live
+        absent = sorted(self.loaded.schema.keys() - live.loaded.schema.keys())
         if absent:
             raise NoScoresError(f"requests have no column {', '.join(absent)}")
-        return enriched(self.loaded, [{name: row[name] for name in self.loaded.schema} for row in rows])
+        return sheet(self.loaded, [{name: row[name] for name in self.loaded.schema} for row in rows])
 
-    def judge(self, frame: pl.DataFrame, budget_seconds: float | None) -> Verdicts:
+    def judge(self, own: Sheet, budget_seconds: float | None) -> Verdicts:
         """The release's verdicts; the fallback's when the model fails or needs longer than the budget."""
         if not self._breaker.closed:
-            return judged(self.loaded, frame, _refuse)
-        verdicts = judged(self.loaded, frame, partial(self._score, budget_seconds))
+            return judged(self.loaded, own, _refuse)
+        verdicts = judged(self.loaded, own, partial(self._score, budget_seconds))
         self._remember(verdicts.failure)
         return verdicts
 

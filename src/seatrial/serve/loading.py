@@ -11,8 +11,8 @@ from seatrial.product.bundle import bundled_product
 from seatrial.product.lookup_files import from_bytes
 from seatrial.product.lookups import LookupIndex
 from seatrial.product.product import Product
-from seatrial.serve.frames import enriched
-from seatrial.serve.judging import judged
+from seatrial.serve.frames import sheet
+from seatrial.serve.judging import NOT_A_NUMBER, judged
 from seatrial.serve.loaded import LoadedRelease, assembled
 
 LookupIndexes = MutableMapping[tuple[str, str], LookupIndex]
@@ -38,9 +38,10 @@ def load_release(
 
 def warm_up(loaded: LoadedRelease) -> None:
     """Runs every part once, on empty rows. A model that cannot take those still serves, by its fallback."""
-    frame = enriched(loaded, [{}, {}])
-    verdicts = judged(loaded, frame, loaded.scorer.score)
-    if verdicts.failure is not None:
+    empty = sheet(loaded, [{}, {}])
+    verdicts = judged(loaded, empty, loaded.scorer.score)
+    # A model may well have no number for rows of nulls; one that raises will hardly have any for others.
+    if verdicts.failure not in (None, NOT_A_NUMBER):
         _log.warning(
             "release %s could not score empty rows when it was loaded: %s", loaded.id, verdicts.failure
         )

@@ -17,11 +17,11 @@ from seatrial.train.validation import Validation, checked_scores
 
 @dataclass(frozen=True)
 class Rival:
-    """The model that is live now, under the product as it was released."""
+    """The model that is live now; `product` is the one it was released with, by default the present one."""
 
     scorer: Scorer
     threshold: float
-    product: Product
+    product: Product | None = None
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ def constant_policy(validation: Validation, share: float) -> Policy:
 
 def live_policy(validation: Validation, rival: Rival) -> Policy:
     """Deciding as the live release does, valued under the present objective."""
-    scores = rival.scorer.score(encode(validation.frame, rival.product.features))
-    scores = checked_scores(scores, "live")
-    decision = rival.product.decide(validation.frame, pl.Series(scores), rival.threshold)
+    product = rival.product or validation.product
+    scores = rival.scorer.score(encode(validation.frame, product.features))
+    decision = product.decide(validation.frame, pl.Series(checked_scores(scores, "live")), rival.threshold)
     return Policy("live", validation.values(decision), scores, rival.threshold)
 
 

@@ -21,7 +21,7 @@ from seatrial.ports.artifacts import Artifacts
 from seatrial.ports.clock import Clock
 from seatrial.ports.runtime import Runtime
 from seatrial.product.features import encode
-from seatrial.product.product import Product, text_digest
+from seatrial.product.product import MATURED_AT, Product, text_digest
 from seatrial.product.reference import encode_reference, make_reference
 from seatrial.train.card import Facts, write_card
 from seatrial.train.compare import (
@@ -39,6 +39,8 @@ from seatrial.train.ports import Estimator, Fitted, Framework, Inputs
 from seatrial.train.slices import check_slices, slices
 from seatrial.train.split import Split, split_by_time
 from seatrial.train.validation import Validation, make_validation
+
+__all__ = ["Rival", "train_model"]
 
 # More rows hardly change what a linear model can do, and it is only compared with.
 _LINEAR_ROWS = 20_000
@@ -99,6 +101,9 @@ def train_model(
         promised_loss=mean(trial.losses, trial.validation.blocks),
         calibration=trial.calibration,
         reference=artifacts.put(encode_reference(reference)),
+        longest_wait=float(
+            (rows[MATURED_AT] - rows[product.made_at]).dt.total_seconds().cast(pl.Float64).max() or 0.0
+        ),
         card="",
         why=why,
     )

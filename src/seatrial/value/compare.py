@@ -4,6 +4,7 @@ The outcome does not depend on the action, so what the other release's decision 
 """
 
 from datetime import datetime
+from functools import partial
 
 import msgspec
 import polars as pl
@@ -67,16 +68,16 @@ def paired(
     days = _days(rows)
     sums, values = moments([day.value for day in days]), moments([day.value_mean for day in days])
     losses = moments([day.loss_mean for day in days if day.loss_mean is not None])
-    bounds = {"confidence": confidence, "tightest_at": tightest_at}
+    bounded = partial(two_sided, confidence=confidence, tightest_at=tightest_at)
     return PairedDays(
         challenger=challenger,
         live=live,
         rows=rows.height,
         days=days,
         value_total=blocks.total(rows["value"].to_numpy(), rows["block"].to_numpy(), confidence=confidence),
-        value_per_day=two_sided(sums, **bounds),
-        value_per_row=two_sided(values, **bounds),
-        loss_per_row=two_sided(losses, **bounds),
+        value_per_day=bounded(sums),
+        value_per_row=bounded(values),
+        loss_per_row=bounded(losses),
         day_sums=sums,
         value_moments=values,
         loss_moments=losses,

@@ -59,7 +59,7 @@ def settle(
         return Settled(pl.DataFrame(schema=polars_schema(LEDGER)), _counted(0, pl.DataFrame(), 0, 0))
     once = predictions.unique(_IDENTITY, keep="first", maintain_order=True)
     known, reports = latest_outcomes(product, once, outcomes, received_by=settled_at)
-    joined = once.join(known, on="prediction_id", how="left", maintain_order="left", suffix="_outcome")
+    joined = once.join(known, on="prediction_id", how="left", maintain_order="left")
     rows = _booked(product, joined, settled_at)
     repeated = predictions.height - once.height
     return Settled(rows, _counted(repeated, rows, reports.duplicates, reports.corrected))
@@ -107,7 +107,7 @@ def _booked(product: Product, joined: pl.DataFrame, settled_at: datetime) -> pl.
     # A score of exactly 1 in 32 bits may come back a hair above it.
     score = pl.col("score").fill_nan(None)
     loss = ((score - pl.col("label").cast(pl.Float64)) ** 2).clip(0.0, 1.0)
-    label = pl.col(_outcome_name(joined, product.label)).cast(pl.Boolean).alias("label")
+    label = pl.col(f"outcome_{product.label}").cast(pl.Boolean).alias("label")
     valued = joined.with_columns(_valued(product, joined)).with_columns(label, score.alias("score"))
     rows = valued.with_columns(
         loss.alias("loss"),
@@ -121,7 +121,7 @@ def _booked(product: Product, joined: pl.DataFrame, settled_at: datetime) -> pl.
 def _valued(product: Product, joined: pl.DataFrame) -> list[pl.Series]:
     """The four values of each row, and whether the range cut one of them."""
     frame = stored_columns(product, joined, value_columns(product)).with_columns(
-        joined[_outcome_name(joined, name)].alias(name) for name in outcome_types(product)
+        joined[f"outcome_{name}"].alias(name) for name in outcome_types(product)
     )
     always = pl.repeat(True, joined.height, dtype=pl.Boolean, eager=True)
     decisions = dict(zip(_VALUES, (joined["decision"], joined["baseline"], always, ~always), strict=True))
@@ -129,11 +129,6 @@ def _valued(product: Product, joined: pl.DataFrame) -> list[pl.Series]:
     cut = pl.DataFrame({name: part["capped"] for name, part in valued.items()})
     capped = cut.select(pl.any_horizontal(pl.all().fill_null(False)).alias("capped"))["capped"]
     return [part["value"].alias(name) for name, part in valued.items()] + [capped]
-
-
-def _outcome_name(joined: pl.DataFrame, name: str) -> str:
-    """Where the join put an outcome column: it steps aside for a prediction's column of the same name."""
-    return f"{name}_outcome" if f"{name}_outcome" in joined.columns else name
 
 
 def _counted(repeated: int, rows: pl.DataFrame, duplicates: int, corrected: int) -> SettleCounts:

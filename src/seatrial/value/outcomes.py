@@ -33,12 +33,12 @@ def match_outcomes(product: Product, predictions: pl.DataFrame, outcomes: pl.Dat
 def latest_outcomes(
     product: Product, predictions: pl.DataFrame, outcomes: pl.DataFrame, *, received_by: datetime
 ) -> tuple[pl.DataFrame, OutcomeCounts]:
-    """One row per prediction id with an outcome: `prediction_id` and the outcome columns under their own names.
+    """One row per prediction id with an outcome: `prediction_id` and a column `outcome_<name>` per outcome column.
 
     The highest revision received by `received_by` stands, the one received last among equals.
     """
     reports = _reports(product, outcomes).filter(pl.col("received_at") <= received_by)
-    names = list(outcome_types(product))
+    names = [f"outcome_{name}" for name in outcome_types(product)]
     # Values come last in the order only so that the result never depends on the order of rows.
     order = ["prediction_id", "revision", "received_at", "known_at", *names]
     joined = _joined(reports, predictions).sort(order, nulls_last=False)
@@ -47,17 +47,13 @@ def latest_outcomes(
 
 
 def _reports(product: Product, outcomes: pl.DataFrame) -> pl.DataFrame:
-    """The reports in contract types, outcome columns under their own names; those never stored are null."""
-    fixed, types = polars_schema(OUTCOMES), outcome_types(product)
+    """The reports in contract types; outcome columns that were never stored are null."""
+    types = {f"outcome_{name}": polars_type(kind) for name, kind in outcome_types(product).items()}
+    schema = {**polars_schema(OUTCOMES), **types}
     if not outcomes.width:
-        return pl.DataFrame(schema={**fixed, **{name: polars_type(kind) for name, kind in types.items()}})
-    values = [
-        (pl.col(f"outcome_{name}") if f"outcome_{name}" in outcomes.columns else pl.lit(None))
-        .cast(polars_type(kind))
-        .alias(name)
-        for name, kind in types.items()
-    ]
-    return outcomes.select(*(pl.col(name).cast(dtype) for name, dtype in fixed.items()), *values)
+        return pl.DataFrame(schema=schema)
+    stored = outcomes.with_columns(pl.lit(None).alias(name) for name in types if name not in outcomes.columns)
+    return stored.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
 
 
 def _joined(reports: pl.DataFrame, predictions: pl.DataFrame) -> pl.DataFrame:
@@ -72,7 +68,7 @@ def _joined(reports: pl.DataFrame, predictions: pl.DataFrame) -> pl.DataFrame:
 
 def _counts(reports: pl.DataFrame, predictions: pl.DataFrame) -> OutcomeCounts:
     joined = _joined(reports, predictions)
-    values = pl.struct(pl.exclude(OUTCOME_FIXED))
+    values = pl.struct(r"^outcome_.*$")
     per = joined.group_by("prediction_id").agg(pl.len().alias("reports"), values.n_unique().alias("distinct"))
     reported, distinct = int(per["reports"].sum()), int(per["distinct"].sum())
     return OutcomeCounts(
@@ -90,6 +86,3 @@ def _unknown(reports: pl.DataFrame, predictions: pl.DataFrame) -> int:
         named.join(predictions, on="prediction_id", how="anti").height
         + keyed.join(predictions, on="key", how="anti").height
     )
-
-
-OUTCOME_FIXED = tuple(column.name for column in OUTCOMES)

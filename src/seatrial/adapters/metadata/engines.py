@@ -1,6 +1,7 @@
 """Connections on which writers come one after the other, on SQLite and on PostgreSQL."""
 
 import sqlite3
+import time
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -34,13 +35,31 @@ def _sqlite(url: sa.URL, *, durable: bool) -> sa.Engine:
     def connect(connection: sqlite3.Connection, _: object) -> None:
         # The driver's own transactions begin at the first write: what was read before it can be lost.
         connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_wal(connection)
         # FULL syncs every commit, so that a promotion that was reported survives a loss of power.
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
 
     sa.event.listen(engine, "connect", connect)
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     return engine
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    # Processes that open a new file together get in each other's way here, and SQLite's own waiting does
+    # not apply to this switch.
+    until = time.monotonic() + _WAIT_SECONDS
+    while not _switched_to_wal(connection, last_try=time.monotonic() > until):
+        time.sleep(0.01)
+
+
+def _switched_to_wal(connection: sqlite3.Connection, *, last_try: bool) -> bool:
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        if last_try or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True
 
 
 def _postgresql(url: sa.URL) -> sa.Engine:

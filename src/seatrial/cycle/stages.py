@@ -1,0 +1,69 @@
+"""The stages one by one, as the commands run them; the loop runs the same functions."""
+
+from typing import TypeVar
+
+import msgspec
+
+from seatrial.cycle.retrain import Workshop, fit_model, release_model, take_snapshot
+from seatrial.errors import NotFound
+from seatrial.facts.model import Model
+from seatrial.facts.release import Release
+from seatrial.facts.snapshot import Snapshot
+from seatrial.ports.workspace import Workspace
+from seatrial.release.phases import live_release, roll_back
+
+FactT = TypeVar("FactT", bound=msgspec.Struct)
+# What makes a fact of each kind, for the error that says that none is there.
+_MADE_BY = {"Snapshot": "seatrial data", "Model": "seatrial train", "Release": "seatrial release"}
+
+
+def newest(workspace: Workspace, kind: type[FactT], product: str) -> FactT:
+    """The newest fact of a kind. Raises NotFound, naming the command that makes one."""
+    with workspace.metadata.begin() as transaction:
+        facts = transaction.all(kind, product, limit=1)
+    if not facts:
+        command = _MADE_BY.get(kind.__name__, "seatrial launch")
+        raise NotFound(
+            f"{product} has no {kind.__name__.lower()} in this workspace yet; `{command}` makes one"
+        )
+    return facts[-1]
+
+
+def make_snapshot(workshop: Workshop) -> Snapshot:
+    """A snapshot of all that has matured by now."""
+    history = workshop.tools.history.read(workshop.product, workshop.now)
+    return take_snapshot(workshop, history, as_of=workshop.now)
+
+
+def train_newest(workshop: Workshop, *, why: str) -> Model:
+    """A model of the newest snapshot, registered."""
+    return fit_model(workshop, newest(workshop.workspace, Snapshot, workshop.product.name), why=why)
+
+
+def release_newest(workshop: Workshop, *, why: str) -> Release:
+    """The newest model's release, as far as its gates let it."""
+    product = workshop.product
+    model = newest(workshop.workspace, Model, product.name)
+    with workshop.workspace.metadata.begin() as transaction:
+        snapshot = transaction.get(Snapshot, product.name, model.snapshot)
+    if snapshot is None:
+        raise NotFound(f"the snapshot {model.snapshot} of model {model.id} is not in this workspace")
+    history = workshop.tools.history.read(product, workshop.now)
+    return release_model(workshop, model, snapshot, history.lookups, why=why)
+
+
+def roll_back_live(workspace: Workspace, product: str, *, why: str, actor: str) -> Release:
+    """The release that is live again after the live one was rolled back. Raises NotFound when there is none."""
+    with workspace.metadata.begin() as transaction:
+        live = live_release(transaction, product)
+        if live is None:
+            raise NotFound(f"{product} has no live release to roll back")
+        return roll_back(transaction, live, now=workspace.clock.now(), why=why, actor=actor)
+
+
+def approve(workspace: Workspace, product: str, release: str, *, actor: str) -> None:
+    """Record a person's approval of a release. Raises NotFound for an unknown one."""
+    with workspace.metadata.begin() as transaction:
+        if transaction.get(Release, product, release) is None:
+            raise NotFound(f"{product} has no release {release}")
+        transaction.log(product=product, kind="approved", subject=release, body={"by": actor}, actor=actor)

@@ -1,0 +1,75 @@
+"""Intake: from a fitted model, its data and what people answered, to a product file and a contract."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+import polars as pl
+
+from seatrial.contract.odcs import write_contract
+from seatrial.contract.sanity import contract_problems
+from seatrial.errors import ContractInvalid, ProductFileInvalid
+from seatrial.prototype.agreement import first_contract
+from seatrial.prototype.draft import ANSWERS_FILE, declared_sources, draft_product
+from seatrial.prototype.ports import ModelFacts
+from seatrial.prototype.writing import write_product
+
+__all__ = ["Intake", "declared_sources", "source_name", "take_in"]
+
+
+@dataclass(frozen=True)
+class Intake:
+    """The texts of `product.yaml` and `contract.yaml`, and what is still missing, in words."""
+
+    product_text: str
+    contract_text: str
+    missing: tuple[str, ...]
+
+
+def source_name(file: str) -> str:
+    """What the source of a data file is called: its stem in lower case, other characters as underscores."""
+    stem = re.sub(r"[^a-z0-9_]+", "_", PurePath(file).stem.lower()).strip("_")
+    return stem if stem[:1].isalpha() else f"table_{stem}"
+
+
+def take_in(
+    *,
+    name: str,
+    estimator: str,
+    model: ModelFacts,
+    frames: Mapping[str, pl.DataFrame],
+    sample_file: str | None = None,
+    answers: Mapping[str, Any] | None = None,
+) -> Intake:
+    """The product file and the contract that can be written from what is known.
+
+    `estimator` is the model's file as the product file names it, `frames` holds a table per source: those that
+    the answers declare (`declared_sources`), or else the one of `sample_file`, called `source_name(sample_file)`.
+    Raises ProductFileInvalid for answers that cannot be used, DataRefused for tables that no contract can hold.
+    """
+    stated = dict(answers or {})
+    rules = stated.pop("contract", None) or {}
+    if not stated.get("sources") and sample_file is not None:
+        stated["sources"] = {source_name(sample_file): {"path": sample_file}}
+    _check_frames(declared_sources(stated), frames)
+    draft = draft_product(name, estimator, model, frames, stated)
+    contract = first_contract(name, draft, frames, rules)
+    if problems := contract_problems(contract):
+        raise ContractInvalid(problems, name=ANSWERS_FILE)
+    return Intake(
+        product_text=write_product(draft.sections, draft.missing),
+        contract_text=write_contract(contract),
+        missing=draft.missing,
+    )
+
+
+def _check_frames(sources: Mapping[str, Any], frames: Mapping[str, pl.DataFrame]) -> None:
+    if not sources:
+        raise ProductFileInvalid(
+            ["sources: missing; declare them in the answers, or give a data file"], name=ANSWERS_FILE
+        )
+    unread = [f"sources.{name}: no table was read for it" for name in sources if name not in frames]
+    if unread:
+        raise ProductFileInvalid(unread, name=ANSWERS_FILE)

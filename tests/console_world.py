@@ -1,0 +1,71 @@
+"""A console over stores in memory, in which one product is live and another was only declared."""
+
+from dataclasses import dataclass, field
+
+from seatrial.facts.release import Release
+from seatrial.facts.statement import Statement
+from seatrial.ports.workspace import Workspace
+from seatrial.readiness.score import run_readiness
+from seatrial.release.phases import live_release, roll_back
+from seatrial.web.console.console import Console
+from tests import launched
+from tests.fakes.artifacts import MemoryArtifacts
+from tests.fakes.clock import MemoryClock
+from tests.fakes.journal import MemoryJournal
+from tests.fakes.metadata import MemoryMetadata
+from tests.fakes.tables import MemoryTables
+
+DECLARED = "parcels"
+
+
+@dataclass
+class World:
+    """What stands behind the console; `approved` holds what was approved on it."""
+
+    clock: MemoryClock = field(default_factory=lambda: MemoryClock(launched.NOW))
+    approved: list[tuple[str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.metadata = MemoryMetadata(self.clock)
+
+    def launch(self) -> "World":
+        """The live product's facts, its readiness, and the declared one's only entry."""
+        launched.fill(self.metadata, [run_readiness(launched.evidence())])
+        with self.metadata.begin() as transaction:
+            transaction.log(product=DECLARED, kind="product declared", subject=DECLARED, body={})
+        return self
+
+    def console(self, *, acts: bool = True) -> Console:
+        """The console over it."""
+        workspace = Workspace(
+            clock=self.clock,
+            metadata=self.metadata,
+            tables=MemoryTables(),
+            artifacts=MemoryArtifacts(),
+            journal=MemoryJournal(),
+        )
+        return Console(
+            workspace,
+            self._statement,
+            roll_back=self._roll_back if acts else None,
+            approve=self._approve if acts else None,
+        )
+
+    def live(self) -> Release:
+        """The release that is live now."""
+        with self.metadata.begin() as transaction:
+            release = live_release(transaction, launched.NAME)
+        assert release is not None
+        return release
+
+    def _statement(self, product: str) -> Statement | None:
+        return launched.statement() if product == launched.NAME else None
+
+    def _roll_back(self, product: str, why: str) -> Release:
+        with self.metadata.begin() as transaction:
+            live = live_release(transaction, product)
+            assert live is not None
+            return roll_back(transaction, live, now=self.clock.now(), why=why, actor="console")
+
+    def _approve(self, product: str, release: str) -> None:
+        self.approved.append((product, release))

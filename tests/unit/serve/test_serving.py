@@ -1,0 +1,231 @@
+"""One product's data plane: what is loaded, when it swaps, what it survives."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from seatrial.errors import IntegrityBroken, NotReady, ProductFileInvalid, SourceFailed, TrainingFailed
+from seatrial.facts.release import Phase, Release
+from seatrial.serve.loading import load_release
+from seatrial.serve.ports import RouteTable
+from seatrial.serve.request import Request
+from seatrial.serve.serving import Serving
+from tests.fakes.artifacts import MemoryArtifacts
+from tests.fakes.clock import MemoryClock
+from tests.fakes.journal import MemoryJournal
+from tests.hotel import (
+    START,
+    FunctionScorer,
+    NamedRuntime,
+    SettableSource,
+    hotel_product,
+    raising,
+    row,
+    stored_release,
+)
+
+
+class Stage:
+    """A serving with all its fakes."""
+
+    def __init__(self, *, live: str | None = "price") -> None:
+        self.artifacts = MemoryArtifacts()
+        self.runtime = NamedRuntime(broken=FunctionScorer(raising))
+        self.journal = MemoryJournal()
+        self.source = SettableSource(None if live is None else stored_release(self.artifacts, scorer=live))
+        self.ticks = 0
+        self.serving = Serving(
+            "hotel",
+            self.source,
+            self.artifacts,
+            self.runtime,
+            self.journal.writer(),
+            MemoryClock(START),
+            tick=self.tick,
+        )
+
+    def tick(self) -> None:
+        self.ticks += 1
+
+    def stored(self, id: str, **options: Any) -> Release:
+        return stored_release(self.artifacts, id, **options)
+
+    def put(self, live: Release, challenger: Release | None = None) -> bool:
+        self.source.table = RouteTable(live=live, challenger=challenger)
+        return self.serving.refresh()
+
+    def play(self, scene: Callable[[Serving], Awaitable[None]]) -> None:
+        async def run() -> None:
+            await self.serving.start()
+            try:
+                await scene(self.serving)
+            finally:
+                await self.serving.stop()
+
+        asyncio.run(run())
+
+
+def canary(release: Release, share: float) -> Release:
+    return msgspec.structs.replace(release, phase=Phase.CANARY, share=share)
+
+
+def test_a_release_is_loaded_from_its_artifacts_and_answers() -> None:
+    stage = Stage()
+
+    async def scene(serving: Serving) -> None:
+        answers = await serving.predict(Request(rows=[row(1)]))
+        assert answers.predictions[0].score == pytest.approx(0.101)
+        assert answers.predictions[0].features["rain"] == 3.0
+
+    stage.play(scene)
+    assert [segment.kind for segment in stage.journal.sealed()] == ["predictions"]
+
+
+def test_without_a_live_release_it_is_not_ready_until_there_is_one() -> None:
+    stage = Stage(live=None)
+
+    async def scene(serving: Serving) -> None:
+        ready = [serving.ready]
+        with pytest.raises(NotReady):
+            await serving.predict(Request(rows=[row()]))
+        with pytest.raises(NotReady):
+            await serving.accept([{"key": "b", "is_canceled": True}])
+        stage.put(stage.stored("r0001"))
+        assert [*ready, serving.ready] == [False, True]
+        assert len((await serving.predict(Request(rows=[row()]))).predictions) == 1
+
+    stage.play(scene)
+
+
+def test_an_unchanged_table_loads_nothing_again() -> None:
+    stage = Stage()
+    assert stage.serving.refresh()
+    assert not stage.serving.refresh()
+    assert stage.runtime.loads == 1
+
+
+def test_a_new_share_takes_effect_without_loading_again() -> None:
+    stage = Stage()
+    live, challenger = stage.stored("r0001"), stage.stored("r0002")
+    stage.put(live, canary(challenger, 0.1))
+    loads = stage.runtime.loads
+    assert stage.put(live, canary(challenger, 0.5))
+    assert stage.runtime.loads == loads
+    assert stage.serving.engine.routes is not None
+    assert stage.serving.engine.routes.share == 0.5
+
+
+def test_a_promoted_canary_is_not_loaded_again_and_shares_its_lookups() -> None:
+    stage = Stage()
+    live, challenger = stage.stored("r0001"), stage.stored("r0002")
+    stage.put(live, canary(challenger, 0.5))
+    routes = stage.serving.engine.routes
+    assert routes is not None
+    assert routes.challenger is not None
+    assert routes.live.lookups["weather"] is routes.challenger.lookups["weather"]
+    loads = stage.runtime.loads
+    stage.put(msgspec.structs.replace(challenger, phase=Phase.LIVE))
+    assert stage.runtime.loads == loads
+    assert stage.serving.live.id == "r0002"
+
+
+def test_a_challenger_that_does_not_load_leaves_the_live_release_alone() -> None:
+    stage = Stage()
+    live, broken = stage.stored("r0001"), stage.stored("r0002", scorer="unknown")
+    assert stage.put(live, broken)
+    assert stage.serving.live.id == "r0001"
+    loads = stage.runtime.loads
+    stage.serving.refresh()
+    assert stage.runtime.loads == loads, "what will never load is not tried at every refresh"
+    assert stage.serving.counters.refreshes["challenger_failed"] == 1
+
+
+def test_a_source_that_fails_leaves_the_present_releases_and_is_counted() -> None:
+    stage = Stage()
+
+    async def scene(serving: Serving) -> None:
+        stage.source.fails = SourceFailed("the store is away")
+        with pytest.raises(SourceFailed):
+            serving.refresh()
+        assert serving.ready
+        assert len((await serving.predict(Request(rows=[row()]))).predictions) == 1
+
+    stage.play(scene)
+
+
+def test_a_server_that_starts_while_the_source_is_away_is_alive_and_not_ready() -> None:
+    stage = Stage()
+    stage.source.fails = SourceFailed("the store is away")
+
+    async def scene(serving: Serving) -> None:
+        assert not serving.ready
+        assert serving.counters.refreshes["failed"] == 1
+
+    stage.play(scene)
+
+
+def test_a_draining_server_is_not_ready_and_still_answers() -> None:
+    stage = Stage()
+
+    async def scene(serving: Serving) -> None:
+        serving.drain()
+        assert not serving.ready
+        assert len((await serving.predict(Request(rows=[row()]))).predictions) == 1
+
+    stage.play(scene)
+
+
+def test_outcomes_are_taken_and_counted() -> None:
+    stage = Stage()
+
+    async def scene(serving: Serving) -> None:
+        receipt = await serving.accept([{"key": "b", "is_canceled": True}, {"key": "c"}])
+        assert receipt.accepted == 1
+        assert serving.counters.outcomes == {"accepted": 1, "refused": 1}
+
+    stage.play(scene)
+    assert [segment.kind for segment in stage.journal.sealed()] == ["outcomes"]
+
+
+def test_a_model_that_cannot_score_empty_rows_still_serves_by_its_fallback() -> None:
+    stage = Stage(live="broken")
+
+    async def scene(serving: Serving) -> None:
+        answers = await serving.predict(Request(rows=[row()]))
+        assert answers.predictions[0].fallback == "model raised ValueError"
+
+    stage.play(scene)
+
+
+def test_altered_parts_are_refused() -> None:
+    artifacts = MemoryArtifacts()
+    release = stored_release(artifacts)
+    artifacts.bodies[release.bundle.lookups["weather"]] += b"!"
+    with pytest.raises(IntegrityBroken):
+        load_release(release, artifacts, NamedRuntime())
+
+
+def test_a_missing_lookup_table_is_named() -> None:
+    artifacts = MemoryArtifacts()
+    release = stored_release(artifacts)
+    bundle = msgspec.structs.replace(release.bundle, lookups={})
+    with pytest.raises(IntegrityBroken, match="weather"):
+        load_release(msgspec.structs.replace(release, bundle=bundle), artifacts, NamedRuntime())
+
+
+def test_a_package_that_is_no_model_is_refused() -> None:
+    artifacts = MemoryArtifacts()
+    with pytest.raises(TrainingFailed):
+        load_release(stored_release(artifacts, scorer="unknown"), artifacts, NamedRuntime())
+
+
+def test_a_product_without_an_objective_is_refused() -> None:
+    text = hotel_product().texts[0]
+    start, end = text.index("objective:"), text.index("sources:")
+    artifacts = MemoryArtifacts()
+    release = stored_release(artifacts, product=hotel_product(file=text[:start] + text[end:]))
+    with pytest.raises(ProductFileInvalid, match="objective"):
+        load_release(release, artifacts, NamedRuntime())

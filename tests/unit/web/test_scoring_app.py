@@ -1,0 +1,297 @@
+"""The scoring door, spoken to in ASGI."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Self
+
+import pytest
+
+from seatrial.facts.records import decode_prediction
+from seatrial.serve.serving import Serving
+from seatrial.web.scoring.app import ScoringApp
+from tests.fakes.artifacts import MemoryArtifacts
+from tests.fakes.clock import MemoryClock
+from tests.fakes.journal import MemoryJournal, MemoryJournalWriter
+from tests.hotel import (
+    PRODUCT_FILE,
+    START,
+    FunctionScorer,
+    NamedRuntime,
+    PriceScorer,
+    SettableSource,
+    hotel_product,
+    row,
+    stored_release,
+)
+
+PREDICT = "/v1/products/hotel/predict"
+OUTCOMES = "/v1/products/hotel/outcomes"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+class Answer:
+    """A status, headers and a body."""
+
+    def __init__(self, messages: list[MutableMapping[str, Any]]) -> None:
+        start, *rest = messages
+        self.status: int = start["status"]
+        self.headers = {name.decode(): value.decode() for name, value in start["headers"]}
+        self.body = b"".join(message.get("body", b"") for message in rest)
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Door:
+    """An application with one product, called in a loop of its own. Use it in a `with`."""
+
+    def __init__(self, *, live: bool = True, file: str = PRODUCT_FILE, **options: int) -> None:
+        self.artifacts, self.journal = MemoryArtifacts(), MemoryJournal()
+        self.writer: MemoryJournalWriter = self.journal.writer()
+        self.model = FunctionScorer(PriceScorer().score)
+        release = stored_release(self.artifacts, product=hotel_product(file=file))
+        source = SettableSource(release if live else None)
+        runtime = NamedRuntime(price=self.model)
+        clock = MemoryClock(START)
+        self.serving = Serving("hotel", source, self.artifacts, runtime, self.writer, clock)
+        self.app = ScoringApp([self.serving], **options)
+        self.runner = asyncio.Runner()
+
+    def __enter__(self) -> Self:
+        self.runner.run(self.serving.start())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.runner.run(self.serving.stop())
+        self.runner.close()
+
+    def ask(
+        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        lines = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+        scope = {"type": "http", "method": method, "path": path, "headers": lines}
+        parts = [content[: len(content) // 2], content[len(content) // 2 :]]
+        sent: list[MutableMapping[str, Any]] = []
+
+        async def receive() -> MutableMapping[str, Any]:
+            return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            sent.append(message)
+
+        self.runner.run(self.app(scope, receive, send))
+        return Answer(sent)
+
+    def predict(self, *rows: object, headers: Mapping[str, str] | None = None, **more: object) -> Answer:
+        return self.ask("POST", PREDICT, {"rows": rows, **more}, headers)
+
+
+def test_a_prediction_is_answered_with_id_score_decision_and_release() -> None:
+    with Door() as door:
+        answer = door.predict(row(1), row(2, price=900.0))
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert (answer.json["product"], answer.json["release"], answer.json["faults"]) == ("hotel", "r0001", [])
+    first, second = answer.json["predictions"]
+    assert set(first) == {
+        *("row", "prediction_id", "key", "score", "decision", "release", "variant", "fallback")
+    }
+    assert (first["key"], first["decision"], second["decision"]) == ("b1", False, True)
+    assert (second["score"], second["variant"]) == (pytest.approx(0.9), "live")
+    [segment] = door.journal.sealed()
+    ids = [decode_prediction(record).prediction_id for record in segment.records]
+    assert ids == [first["prediction_id"], second["prediction_id"]]
+
+
+def test_a_broken_contract_is_a_400_that_names_every_row_and_field() -> None:
+    with Door() as door:
+        answer = door.predict(row(0, price=-1), row(1, deposit="half", nights="two"))
+    assert answer.status == 400
+    assert answer.json["code"] == "request_invalid"
+    named = {(detail["row"], detail["field"]) for detail in answer.json["details"]}
+    assert named == {(0, "price"), (1, "deposit"), (1, "nights")}
+    assert all(set(detail) == {"row", "field", "expected", "received"} for detail in answer.json["details"])
+
+
+def test_partial_answers_the_good_rows() -> None:
+    with Door() as door:
+        answer = door.predict(row(0, price=-1), row(1), partial=True)
+    assert answer.status == 200
+    assert [prediction["row"] for prediction in answer.json["predictions"]] == [1]
+    assert [fault["field"] for fault in answer.json["faults"]] == ["price"]
+
+
+@pytest.mark.parametrize("in_header", [True, False])
+def test_the_same_idempotency_key_gives_the_same_prediction(in_header: bool) -> None:
+    with Door() as door:
+        answers = [
+            door.predict(row(1), headers={"Idempotency-Key": "k"})
+            if in_header
+            else door.predict(row(1), idempotency_key="k")
+            for _ in range(2)
+        ]
+        other = door.predict(row(1), idempotency_key="other")
+    first, second = (answer.json["predictions"] for answer in answers)
+    assert first == second
+    assert other.json["predictions"] != first
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "headers", "status"),
+    [
+        ("POST", PREDICT, b"{", {}, 400),
+        ("POST", PREDICT, b"\xff\xfe", {}, 400),
+        ("POST", PREDICT, {"rows": [1]}, {}, 400),
+        ("POST", PREDICT, {"row": []}, {}, 400),
+        ("POST", PREDICT, {"rows": [], "idempotency_key": "k" * 300}, {}, 400),
+        ("POST", PREDICT, {"rows": []}, {"content-type": "text/csv"}, 415),
+        ("GET", PREDICT, None, {}, 405),
+        ("POST", "/livez", None, {}, 405),
+        ("POST", "/v1/products/motel/predict", {"rows": []}, {}, 404),
+        ("GET", "/v1/products/motel", None, {}, 404),
+        ("GET", "/elsewhere", None, {}, 404),
+        ("POST", PREDICT, {"rows": [row()] * 3}, {}, 413),
+        ("POST", OUTCOMES, {"outcomes": [{}] * 3}, {}, 413),
+        ("POST", PREDICT, b" " * 5000, {}, 413),
+    ],
+)
+def test_what_http_refuses_has_its_status_a_code_and_a_request_id(
+    method: str, path: str, body: object, headers: dict[str, str], status: int
+) -> None:
+    with Door(request_rows=2, body_bytes=4000) as door:
+        answer = door.ask(method, path, body, headers)
+    assert answer.status == status
+    assert answer.json["error"]
+    assert answer.json["code"]
+    assert answer.json["request_id"] == answer.headers["x-request-id"]
+    assert "Traceback" not in answer.body.decode()
+
+
+def test_a_wrong_method_is_told_the_right_one() -> None:
+    with Door() as door:
+        assert door.ask("GET", PREDICT).headers["allow"] == "POST"
+
+
+def test_a_request_id_is_echoed_when_it_can_be_and_made_when_it_cannot() -> None:
+    with Door() as door:
+        assert door.ask("GET", "/livez", headers={"X-Request-Id": "abc-1"}).headers["x-request-id"] == "abc-1"
+        made = door.ask("GET", "/livez", headers={"X-Request-Id": "a\nb"}).headers["x-request-id"]
+    assert made != "a\nb"
+    assert made.isalnum()
+
+
+def test_a_trace_is_kept_with_the_prediction() -> None:
+    with Door() as door:
+        door.predict(row(1), headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"})
+        door.predict(row(2), headers={"traceparent": "nonsense"})
+    [segment] = door.journal.sealed()
+    assert [decode_prediction(record).trace_id for record in segment.records] == [TRACE, None]
+
+
+def test_alive_without_a_release_but_not_ready() -> None:
+    with Door(live=False) as door:
+        assert door.ask("GET", "/livez").status == 200
+        for path in ("/readyz", "/healthz"):
+            assert door.ask("GET", path).status == 503
+        refused = door.predict(row())
+    assert (refused.status, refused.json["code"]) == (503, "not_ready")
+    assert int(refused.headers["retry-after"]) >= 1
+
+
+def test_ready_with_a_release() -> None:
+    with Door() as door:
+        assert door.ask("GET", "/readyz").status == 200
+
+
+def test_a_head_has_no_body() -> None:
+    with Door() as door:
+        answer = door.ask("HEAD", "/readyz")
+    assert (answer.status, answer.body) == (200, b"")
+    assert int(answer.headers["content-length"]) > 0
+
+
+def test_a_journal_that_fails_is_a_503_with_retry_after() -> None:
+    with Door() as door:
+        door.writer.fails = True
+        answer = door.predict(row())
+        door.writer.fails = False
+    assert (answer.status, answer.json["code"]) == (503, "journal_unavailable")
+    assert "retry-after" in answer.headers
+
+
+def test_something_unforeseen_is_a_500_that_says_nothing_of_the_inside() -> None:
+    def secret() -> str:
+        raise RuntimeError("a secret of the inside")
+
+    with Door() as door:
+        door.serving.engine._ids = secret
+        answer = door.predict(row())
+    assert (answer.status, answer.json["code"]) == (500, "unforeseen")
+    assert b"secret" not in answer.body
+
+
+def test_a_model_that_hangs_is_answered_for_within_the_deadline() -> None:
+    goes_on = threading.Event()
+
+    def hang(inputs: Any) -> Any:
+        goes_on.wait(30)
+        return inputs["price"][:, 0]
+
+    with Door(file=PRODUCT_FILE + "serve: {deadline: 200ms}\n") as door:
+        door.model.function = hang
+        answer = door.predict(row())
+        goes_on.set()
+    assert answer.json["predictions"][0]["fallback"] == "model too slow"
+
+
+def test_outcomes_are_taken_row_by_row() -> None:
+    with Door() as door:
+        rows = [{"key": "b1", "is_canceled": True}, {"key": "b2", "is_canceled": "no"}]
+        answer = door.ask("POST", OUTCOMES, {"outcomes": rows})
+    assert answer.status == 200
+    assert answer.json["accepted"] == 1
+    assert [(fault["row"], fault["field"]) for fault in answer.json["refused"]] == [(1, "is_canceled")]
+
+
+def test_a_product_shows_what_a_request_must_bring() -> None:
+    with Door() as door:
+        shown = door.ask("GET", "/v1/products/hotel").json
+    assert (shown["product"], shown["release"], shown["model_digest"]) == ("hotel", "r0001", "model-r0001")
+    columns = {column["name"]: (column["type"], column["required"]) for column in shown["columns"]}
+    assert columns["price"] == ("float", True)
+    assert "is_canceled" not in columns
+
+
+def test_metrics_count_what_happened_and_are_named_as_prometheus_asks() -> None:
+    with Door() as door:
+        door.predict(row(1), row(2))
+        door.predict(row(1, price=-1))
+        door.ask("GET", '/else"where\n')
+        text = door.ask("GET", "/metrics").body.decode()
+    assert 'seatrial_rows_total{product="hotel",release="r0001"} 2' in text
+    assert 'seatrial_contract_violations_total{product="hotel",field="price"} 1' in text
+    assert 'seatrial_http_responses_total{route="/v1/products/{product}/predict",code="200"} 1' in text
+    assert 'seatrial_http_responses_total{route="(other)",code="404"} 1' in text
+    assert 'seatrial_request_duration_seconds_bucket{product="hotel",le="+Inf"} 2' in text
+    assert "else" not in text.replace("(other)", "")
+
+
+def test_the_lifespan_loads_and_lets_go() -> None:
+    door = Door()
+    messages = iter(["lifespan.startup", "lifespan.shutdown"])
+    sent: list[str] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": next(messages)}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(f"{message['type']} {door.serving.ready}")
+
+    door.runner.run(door.app({"type": "lifespan"}, receive, send))
+    door.runner.close()
+    assert sent == ["lifespan.startup.complete True", "lifespan.shutdown.complete False"]
+    assert not door.writer.alive

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, field
 
+from starlette.applications import Starlette
+
 from seatrial.facts.release import Release
 from seatrial.facts.statement import Statement
 from seatrial.ports.workspace import Workspace
 from seatrial.readiness.score import run_readiness
 from seatrial.release.phases import live_release, roll_back
+from seatrial.web.console.app import build
 from seatrial.web.console.console import Console
 from tests import launched
 from tests.fakes.artifacts import MemoryArtifacts
@@ -69,3 +72,8 @@ class World:
 
     def _approve(self, product: str, release: str) -> None:
         self.approved.append((product, release))
+
+
+def app() -> Starlette:
+    """The console of a launched world, for a server in a process of its own."""
+    return build(World().launch().console())

@@ -35,7 +35,7 @@ SETTLE_SECONDS = 60.0
 @click.command()
 @click.option("--once", is_flag=True, help="Stop cleanly at the end instead of staying up.")
 @click.option(
-    "--folder", type=click.Path(file_okay=False, path_type=Path), default=Path("demo"), show_default=True
+    "--into", type=click.Path(file_okay=False, path_type=Path), default=Path("demo"), show_default=True
 )
 @click.option(
     "--port", default=8400, show_default=True, help="Port of the data plane; the console takes the next."

@@ -39,6 +39,18 @@ _OPTIONS = frozenset({"minimum", "maximum", "pattern", "maxLength", "format", "t
 _NOT_ENFORCED = ("properties", "items", "map", "relationships", "deprecated")
 
 
+class _Dumper(yaml.SafeDumper):
+    """Escapes line breaks of other scripts, which YAML would read back as spaces."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    breaks = any(mark in text for mark in "\x85\u2028\u2029")
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if breaks else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
 def read_contract(text: str, *, name: str = "contract.yaml") -> Contract:
     """The contract in an ODCS text. Raises ContractInvalid with every problem found."""
     data = _parse(text, name)
@@ -54,7 +66,8 @@ def read_contract(text: str, *, name: str = "contract.yaml") -> Contract:
 
 def write_contract(contract: Contract) -> str:
     """The contract as ODCS v3.1 in YAML; `read_contract` gives an equal contract back."""
-    return yaml.safe_dump(_document(contract), sort_keys=False, allow_unicode=True, width=110)
+    document = _document(contract)
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
 def _parse(text: str, name: str) -> dict[str, Any]:

@@ -32,8 +32,9 @@ def rows_digest(frame: pl.DataFrame) -> str:
 def _canonical(name: str, dtype: pl.DataType) -> pl.Expr:
     column = pl.col(name)
     if dtype == pl.Float64:
-        # Adding zero turns -0.0 into 0.0, which sorting cannot tell apart.
-        return pl.when(column.is_nan()).then(float("nan")).otherwise(column + 0.0).alias(name)
+        # Sorting cannot tell -0.0 from 0.0, nor one NaN from another.
+        plain = pl.when(column == 0).then(0.0).when(column.is_nan()).then(float("nan")).otherwise(column)
+        return plain.alias(name)
     if dtype in (pl.Int64, pl.Boolean, pl.String, TIMESTAMP):
         return column
     raise DataRefused(f"column {name}: a table with a digest holds contract types only, got {dtype}")

@@ -40,7 +40,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding that needs action: `kind` is harm (the model) or fault (data or service). `began_at` is the estimated start; `cost_per_day` in the product's unit."""
+    """A finding that needs action: `kind` is harm (of the model) or fault (of data or service).
+
+    `began_at` is the estimated start; `cost_per_day` is in the product's unit.
+    """
 
     id: str
     product: str

@@ -18,6 +18,7 @@ from seatrial.product.schema import Objective, ProductFile
 from seatrial.product.yaml_lines import line_of, parse_yaml
 
 FILE_NAME = "product.yaml"
+RESERVED = frozenset({"score", "threshold", "decision", "known_at", "matured_at"})
 
 
 def read_product(folder: Path) -> Product:
@@ -87,6 +88,7 @@ class _Compiler:
         outcomes = self._outcome_types()
         names = self._lookups(known)
         derive = self._derived(known)
+        self._names_are_free([*known, *outcomes])
         matured = self._expression(
             ["examples", "matured_at"], self.file.examples.matured_at, known, "timestamp"
         )
@@ -146,6 +148,14 @@ class _Compiler:
                 path, f"column {column_name} must be {' or '.join(types)}, the contract says {column.type}"
             )
         return column.type
+
+    def _names_are_free(self, names: Sequence[str]) -> None:
+        """Columns must not bear the names that expressions and examples give to something else."""
+        taken = RESERVED - {self.file.examples.known_at}
+        for name in sorted(taken.intersection(names)):
+            self._problem(
+                ["examples"], f"a column is called {name}, which means something else here; rename it"
+            )
 
     def _outcome_types(self) -> dict[str, str]:
         outcome = self.file.examples.outcome

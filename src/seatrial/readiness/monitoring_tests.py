@@ -247,13 +247,14 @@ def o7_quality(evidence: Evidence) -> TestResult:
     booked = evidence.booked
     if not booked.labelled or booked.last_at is None or not evidence.findings:
         return O7.absent("No outcome was booked and judged by a detector.")
-    alarms = [finding for finding in evidence.findings if finding.verdict is Verdict.ALARM]
-    measures = sorted({finding.measure for finding in evidence.findings if finding.e_value is not None})
+    judged = [finding for finding in evidence.findings if finding.e_value is not None]
+    alarms = [finding for finding in judged if finding.verdict is Verdict.ALARM]
+    measures = sorted({finding.measure for finding in judged})
     if not measures:
         return O7.absent(f"{booked.labelled:,} outcomes were booked, but no detector has judged them.")
     words = (
         f"{booked.labelled:,} of {booked.rows:,} booked predictions have their outcome; "
-        f"detectors on {', '.join(measures)} gave {len(evidence.findings):,} findings, {len(alarms)} of them alarms"
+        f"detectors on {', '.join(measures)} gave {len(judged):,} findings, {len(alarms)} of them alarms"
     )
     control = f"an alarm was given for {alarms[-1].measure} on {alarms[-1].at:%Y-%m-%d}" if alarms else ""
     return O7.mark(Proof(words, booked.last_at, control), evidence.now)

@@ -101,14 +101,17 @@ def train_model(
         promised_loss=mean(trial.losses, trial.validation.blocks),
         calibration=trial.calibration,
         reference=artifacts.put(encode_reference(reference)),
-        longest_wait=float(
-            (rows[MATURED_AT] - rows[product.made_at]).dt.total_seconds().cast(pl.Float64).max() or 0.0
-        ),
+        longest_wait=_longest_wait(product, rows),
         card="",
         why=why,
     )
     card = artifacts.put(write_card(product, snapshot, model, _facts(split, trial)).encode())
     return msgspec.structs.replace(model, card=card, seconds=round(time.perf_counter() - started, 3))
+
+
+def _longest_wait(product: Product, rows: pl.DataFrame) -> float:
+    waits = rows.select((pl.col(MATURED_AT) - pl.col(product.made_at)).max().dt.total_seconds())
+    return float(waits.item() or 0)
 
 
 @dataclass(frozen=True)

@@ -47,9 +47,8 @@ def test_another_value_is_another_digest(rows: list[dict[str, Any]], data: st.Da
 
 
 def same(one: Any, other: Any) -> bool:
-    return one == other or (
-        isinstance(one, float) and isinstance(other, float) and one != one and other != other
-    )
+    numbers = isinstance(one, float) and isinstance(other, float)
+    return bool(one == other or (numbers and math.isnan(one) and math.isnan(other)))
 
 
 @given(ROWS.filter(bool))

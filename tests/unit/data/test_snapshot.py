@@ -41,7 +41,7 @@ def test_a_snapshot_comes_back_with_its_lineage() -> None:
         START + timedelta(hours=1),
         START + timedelta(hours=2),
     )
-    assert [(read.name, read.rows, read.kept) for read in snapshot.sources][0] == ("calls", 3, 2)
+    assert (snapshot.sources[0].name, snapshot.sources[0].rows, snapshot.sources[0].kept) == ("calls", 3, 2)
     assert [(one.rule, one.failed) for one in snapshot.rules if one.failed] == [("crew.minimum", 1)]
     assert (snapshot.contract_version, snapshot.product_digest) == ("1.0.0", PRODUCT.digest)
 

@@ -2,7 +2,7 @@
 
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -32,11 +32,12 @@ class PythonSource:
         root = path.parents[module_name.count(".")]
         try:
             with _importable(root):
-                returned = getattr(self._module(path), function_name)()
+                return _as_frame(name, getattr(self._module(path), function_name)())
+        except SourceFailed:
+            raise
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             raise SourceFailed(f"source {name}: {source.python} in {path} failed: {reason}") from error
-        return _as_frame(name, returned)
 
     def _module(self, path: Path) -> ModuleType:
         if path not in self._modules:
@@ -89,11 +90,10 @@ def _as_frame(name: str, returned: Any) -> pl.DataFrame:
         return returned.collect()
     if isinstance(returned, pl.DataFrame):
         return returned
-    try:
-        frame = pl.DataFrame(returned)
-    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
-        kind = type(returned).__name__
-        raise SourceFailed(
-            f"source {name}: expected a table (Polars, pandas, Arrow), received {kind}"
-        ) from error
-    return frame
+    # pandas, PyArrow and others hand over Arrow streams. Anything else Polars would take in its own way, texts too.
+    if hasattr(returned, "__arrow_c_stream__") or isinstance(returned, Mapping):
+        return pl.DataFrame(returned)
+    kind = type(returned).__name__
+    raise SourceFailed(
+        f"source {name}: expected a table (Polars, pandas, Arrow, a mapping of columns), received {kind}"
+    )

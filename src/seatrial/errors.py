@@ -6,7 +6,7 @@ The tree (code, retryable)::
     ├── ProductFileInvalid      product_file_invalid      terminal   all problems of a product file, with their lines
     ├── ContractInvalid         contract_invalid          terminal   a contract file that cannot be used
     ├── ExpressionInvalid       expression_invalid        terminal   an SQL expression outside the subset, or mistyped
-    ├── DataRefused             data_refused              terminal   so much of a table breaks the contract that work stops
+    ├── DataRefused             data_refused              terminal   too much of a table breaks the contract to go on
     ├── SourceFailed            source_failed             retryable  a source could not be read
     ├── RequestInvalid          request_invalid           terminal   rows of a request that break the contract
     ├── NotFound                not_found                 terminal   something named does not exist

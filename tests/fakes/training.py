@@ -52,6 +52,7 @@ examples:
     heavy: size * 2
 model: {{task: binary, estimator: {estimator}{consented}}}
 train: {{validate: {validate}, seed: 7, slices: [{slices}]}}
+{more}
 """
 
 COLUMNS = (
@@ -75,8 +76,12 @@ def parcels_product(
     objective: str = "threshold: auto",
     validate: str = "25%",
     slices: str = "city",
+    more: str = "",
 ) -> Product:
-    """The product, read from texts; its features are city, size, distance, express and the derived heavy."""
+    """The product, read from texts; its features are city, size, distance, express and the derived heavy.
+
+    `more` are further sections of the product file.
+    """
     contract = Contract(
         id="parcels", version="1.0.0", tables=(TableContract(name="parcels", columns=COLUMNS),)
     )
@@ -86,6 +91,7 @@ def parcels_product(
         objective=objective,
         validate=validate,
         slices=slices,
+        more=more,
     )
     return parse_product(text, write_contract(contract), folder=folder)
 

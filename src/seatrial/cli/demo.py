@@ -295,7 +295,9 @@ def _addresses(process: "subprocess.Popen[str]") -> dict[str, str]:
         text += line
         if line.startswith("}"):
             found: dict[str, str] = json.loads(text)
-            return found
+            if "error" not in found:
+                return found
+            break
     raise NotReady("`seatrial up` ended before it was ready; see above")
 
 

@@ -9,6 +9,7 @@ from seatrial.cycle.tools import History, Tools
 from seatrial.data.snapshot import examples_as_of, load_snapshot, save_snapshot
 from seatrial.errors import NotFound, SeatrialError
 from seatrial.facts.job import Job, Lease
+from seatrial.facts.lookups import LookupTables
 from seatrial.facts.model import Model
 from seatrial.facts.release import Phase, Release
 from seatrial.facts.snapshot import Snapshot
@@ -109,7 +110,7 @@ def _snapshot(workshop: Workshop, job: Job, history: History) -> tuple[Snapshot,
 
 
 def take_snapshot(workshop: Workshop, history: History, *, as_of: datetime) -> Snapshot:
-    """The snapshot of all examples that matured by `as_of`, stored and logged."""
+    """The snapshot of all examples that matured by `as_of`, stored and logged; its lookups are published to servers."""
     product, workspace = workshop.product, workshop.workspace
     examples = examples_as_of(product, history.examples, as_of)
     snapshot = save_snapshot(
@@ -118,6 +119,8 @@ def take_snapshot(workshop: Workshop, history: History, *, as_of: datetime) -> S
     _keep_aside(workshop, history)
     with workspace.metadata.begin() as transaction:
         workshop.guard(transaction)
+        published = LookupTables(product=product.name, tables=history.lookups, published_at=workshop.now)
+        transaction.put(published)
         if transaction.get(Snapshot, product.name, snapshot.id) is None:
             transaction.put(snapshot)
             body = {
@@ -174,11 +177,14 @@ def _rival(workshop: Workshop) -> Rival | None:
     workspace, product = workshop.workspace, workshop.product
     with workspace.metadata.begin() as transaction:
         live = live_release(transaction, product.name)
-    if live is None:
+        model = transaction.get(Model, product.name, live.bundle.model) if live else None
+    if live is None or model is None:
         return None
     scorer = workshop.tools.runtime.load(workspace.artifacts.get(live.bundle.model_artifact))
     released = bundled_product(live.bundle, workspace.artifacts)
-    return Rival(scorer=scorer, threshold=live.bundle.threshold, product=released)
+    return Rival(
+        scorer=scorer, threshold=live.bundle.threshold, product=released, trained_to=model.trained_to
+    )
 
 
 def _open_release(

@@ -1,5 +1,6 @@
 """Which releases stand in front of the traffic, as the metadata store has it."""
 
+from seatrial.facts.lookups import CURRENT, LookupTables
 from seatrial.ports.metadata import Metadata
 from seatrial.release.phases import challenger, live_release
 from seatrial.serve.ports import RouteTable
@@ -16,4 +17,6 @@ class RecordedRoutes:
         with self._metadata.begin() as transaction:
             live = live_release(transaction, self._product)
             tried = challenger(transaction, self._product)
-        return RouteTable(live=live, challenger=tried) if live else None
+            published = transaction.get(LookupTables, self._product, CURRENT)
+        lookups = published.tables if published else {}
+        return RouteTable(live=live, challenger=tried, lookups=lookups) if live else None

@@ -6,6 +6,7 @@ without harm, and is promoted after its last canary share if it has not earned l
 """
 
 from seatrial.decide.situation import Situation, Trial
+from seatrial.facts.finding import Incident
 from seatrial.facts.release import Phase
 from seatrial.facts.step import Step, StepKind
 
@@ -78,7 +79,8 @@ def _retrain(situation: Situation) -> Step | None:
         if since < policy.at_most:
             return None
     # A data fault is mended at its source; a model trained on it would learn the fault.
-    harmful = [one for one in situation.incidents if one.kind == "harm" and one.closed_at is None]
+    # What costs nothing, such as a hard season that is still worth its while, is no reason either.
+    harmful = [one for one in situation.incidents if one.kind == "harm" and _costs(one)]
     if "harm" in policy.retrain_on and harmful:
         first = harmful[0]
         return Step(
@@ -88,6 +90,10 @@ def _retrain(situation: Situation) -> Step | None:
             numbers={"incident": first.id, "cost_per_day": first.cost_per_day},
         )
     return _retrain_for_age(situation)
+
+
+def _costs(incident: Incident) -> bool:
+    return incident.closed_at is None and (incident.cost_per_day is None or incident.cost_per_day > 0)
 
 
 def _retrain_for_age(situation: Situation) -> Step | None:

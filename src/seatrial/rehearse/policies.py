@@ -5,9 +5,9 @@ from datetime import datetime
 
 import polars as pl
 
-from seatrial.cycle.retrain import Workshop, take_snapshot
+from seatrial.cycle.retrain import Workshop
 from seatrial.cycle.tools import History
-from seatrial.data.snapshot import load_snapshot
+from seatrial.data.snapshot import examples_as_of, save_snapshot
 from seatrial.facts.model import Model
 from seatrial.facts.rehearsal import PolicyResult
 from seatrial.measures.blocks import total
@@ -51,19 +51,25 @@ def monthly(
 
 
 def refit(workshop: Workshop, history: History) -> Trainer:
-    """A trainer for the monthly policy: the same data and settings as the loop, without gates or releases."""
+    """A trainer for the monthly policy: the same data and settings as the loop, without gates or releases.
+
+    It writes artifacts only, so that it can run beside the loop.
+    """
+    product, workspace = workshop.product, workshop.workspace
 
     def train(as_of: datetime) -> Model:
-        snapshot = take_snapshot(workshop, history, as_of=as_of)
-        examples = load_snapshot(snapshot, workshop.workspace.artifacts)
+        examples = examples_as_of(product, history.examples, as_of)
+        snapshot = save_snapshot(
+            product, examples, history.tables, workspace.artifacts, as_of=as_of, at=as_of
+        )
         return train_model(
-            workshop.product,
+            product,
             examples,
             snapshot,
             framework=workshop.tools.framework,
             runtime=workshop.tools.runtime,
-            artifacts=workshop.workspace.artifacts,
-            clock=workshop.workspace.clock,
+            artifacts=workspace.artifacts,
+            clock=workspace.clock,
             why=f"monthly policy at {as_of:%Y-%m-%d}",
         )
 

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -18,7 +20,7 @@ from seatrial.facts.tables import table_name
 from seatrial.measures.blocks import mean
 from seatrial.ports.runtime import Scorer
 from seatrial.product.product import MATURED_AT, Product
-from seatrial.rehearse.policies import constant, modelled, monthly, refit, result, valued
+from seatrial.rehearse.policies import Trainer, constant, modelled, monthly, refit, result, valued
 from seatrial.rehearse.replay import Replay, Scratch
 from seatrial.value.answered import answered
 from seatrial.value.ledger import current
@@ -61,10 +63,13 @@ def rehearse(
         )
     last_matured = rows[MATURED_AT].max()
     assert isinstance(last_matured, datetime)
-    replay.run(start, end, settle_until=last_matured + timedelta(days=1))
-    on_phase("comparing with simpler policies on the same rows …")
-    compared = _Comparison(product, scratch, rows, first, refit(workshop, scratch.history))
-    policies, per_row = compared.results()
+    compared = _Comparison(product, scratch, rows, first)
+    with ThreadPoolExecutor(1, thread_name_prefix="monthly-policy") as beside:
+        # It shares nothing with the loop but the history, so it need not wait for the replay to end.
+        refitted = beside.submit(compared.monthly, refit(workshop, scratch.history))
+        replay.run(start, end, settle_until=last_matured + timedelta(days=1))
+        on_phase("comparing with simpler policies on the same rows …")
+        policies, per_row = compared.results(*refitted.result())
     totals = reconciler.settlement.totals if reconciler.settlement else None
     return RehearsalReport(
         id=f"{start:%Y%m%d}-{end:%Y%m%d}",
@@ -93,30 +98,23 @@ def _first_release(workshop: Workshop, scratch: Scratch, start: datetime) -> Mod
     return model
 
 
+@dataclass(frozen=True)
 class _Comparison:
     """All policies on the same rows."""
 
-    def __init__(
-        self,
-        product: Product,
-        scratch: Scratch,
-        rows: pl.DataFrame,
-        first: Model,
-        train: Callable[[datetime], Model],
-    ) -> None:
-        self._product, self._scratch, self._rows, self._first, self._train = (
-            product,
-            scratch,
-            rows,
-            first,
-            train,
-        )
+    product: Product
+    scratch: Scratch
+    rows: pl.DataFrame
+    first: Model
 
-    def results(self) -> tuple[tuple[PolicyResult, ...], Estimate]:
+    def monthly(self, train: Trainer) -> tuple[pl.Series, int]:
+        """Decisions of monthly refits, and how many there were."""
+        return monthly(self.product, self.rows, self.first, train, self._load)
+
+    def results(self, refitted: pl.Series, refits: int) -> tuple[tuple[PolicyResult, ...], Estimate]:
         """A line per policy, and the loop's value per row: the promise that the ledger is held to later."""
-        product, rows = self._product, self._rows
-        frozen = modelled(product, rows, self._load(self._first), self._first.threshold)
-        refitted, refits = monthly(product, rows, self._first, self._train, self._load)
+        product, rows = self.product, self.rows
+        frozen = modelled(product, rows, self._load(self.first), self.first.threshold)
         loop, acted = self._loop()
         frozen_values = valued(product, rows, frozen)
         never = constant(product, rows, act=False)
@@ -139,21 +137,21 @@ class _Comparison:
 
     def _loop(self) -> tuple[pl.Series, int]:
         """What the ledger booked, per row; rows without an outcome or an answer are worth nothing."""
-        name = table_name(self._product.name, "ledger")
-        booked = answered(current(self._scratch.workspace.tables.read(name)))
-        keyed = self._rows.select(pl.col(self._product.key).cast(pl.String).alias("key"))
+        name = table_name(self.product.name, "ledger")
+        booked = answered(current(self.scratch.workspace.tables.read(name)))
+        keyed = self.rows.select(pl.col(self.product.key).cast(pl.String).alias("key"))
         joined = keyed.join(booked.select("key", "value"), on="key", how="left", maintain_order="left")
         return joined["value"].fill_null(0.0), int(booked["decision"].sum())
 
     def _oracle(self, never: pl.Series) -> tuple[pl.Series, int]:
         """The best decision of each row in hindsight: what no policy can exceed."""
-        always = constant(self._product, self._rows, act=True)
+        always = constant(self.product, self.rows, act=True)
         act = always > never
         return pl.Series(always).zip_with(act, never), int(act.sum())
 
     def _retrainings(self) -> int:
-        with self._scratch.workspace.metadata.begin() as transaction:
-            return len(transaction.all(Job, self._product.name))
+        with self.scratch.workspace.metadata.begin() as transaction:
+            return len(transaction.all(Job, self.product.name))
 
     def _load(self, model: Model) -> Scorer:
-        return self._scratch.tools.runtime.load(self._scratch.workspace.artifacts.get(model.artifact))
+        return self.scratch.tools.runtime.load(self.scratch.workspace.artifacts.get(model.artifact))

@@ -115,7 +115,7 @@ class Replay:
                 batch = next(hours, None)
             self._report(outcomes.until(moment))
             if moment.hour == 0:
-                self._control(moment)
+                self._control(moment, decide=moment <= end)
 
     def requests(self, start: datetime, end: datetime) -> pl.DataFrame:
         """The examples whose decision falls into [start, end), in the order of their decisions."""
@@ -133,9 +133,13 @@ class Replay:
         if outcomes:
             self.counts.outcomes += self._intake.accept(outcomes).accepted
 
-    def _control(self, moment: datetime) -> None:
+    def _control(self, moment: datetime, *, decide: bool) -> None:
+        """A round of the loop; once the requests are over, outcomes are still booked but nothing is decided."""
         self.scratch.journal.seal()
-        self.reconciler.tick()
+        if decide:
+            self.reconciler.tick()
+        else:
+            self.reconciler.observe()
         self._engine.routes = self._routes()
         self._report_events()
         self._on_day(moment, self.counts.rows)

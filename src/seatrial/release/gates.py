@@ -93,11 +93,18 @@ def _rivals(model: Model) -> list[Comparison]:
 
 
 def _beats(model: Model, rival: Comparison) -> GateResult:
-    """At least as much value as a rival: trivial policies may be tied by a model that equals them."""
+    """At least as much value as a rival: trivial policies may be tied by a model that equals them.
+
+    The live model is a rival only on rows that neither saw, where a refit can hardly show what its newer data are
+    worth: it must not be shown to be worse; the shadow, on new rows, decides.
+    """
     advantage = rival.advantage or Estimate(value=None)
+    passed = advantage.value is not None and advantage.value >= 0
+    if rival.policy == "live" and not passed:
+        passed = advantage.upper is None or advantage.upper >= 0
     return GateResult(
         gate=f"no worse than {rival.policy.replace('_', ' ')}",
-        passed=advantage.value is not None and advantage.value >= 0,
+        passed=passed,
         evidence=f"advantage {_words(advantage)} over {model.validation_rows} validation rows",
         numbers=_numbers(advantage),
     )

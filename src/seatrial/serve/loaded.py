@@ -1,5 +1,6 @@
 """A release in memory, with all that answering needs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +14,10 @@ from seatrial.product.product import Product
 
 @dataclass(frozen=True)
 class LoadedRelease:
-    """A release, its parts compiled. `lookups` are by name; `schema` types the columns of a request."""
+    """A release, its parts compiled. `lookups` are by name; `schema` types the columns of a request.
+
+    `published` are the newest lookup tables, by digest, that were known when it was loaded.
+    """
 
     release: Release
     product: Product
@@ -21,6 +25,7 @@ class LoadedRelease:
     lookups: dict[str, LookupIndex]
     decoder: RowDecoder
     schema: dict[str, Any]
+    published: Mapping[str, str]
 
     @property
     def id(self) -> str:
@@ -38,7 +43,11 @@ class LoadedRelease:
 
 
 def assembled(
-    release: Release, product: Product, scorer: Scorer, lookups: dict[str, LookupIndex]
+    release: Release,
+    product: Product,
+    scorer: Scorer,
+    lookups: dict[str, LookupIndex],
+    published: Mapping[str, str] | None = None,
 ) -> LoadedRelease:
     """The loaded release of parts that are in memory already."""
     columns = product.request_columns
@@ -49,4 +58,5 @@ def assembled(
         lookups=lookups,
         decoder=RowDecoder(product.request, columns),
         schema={name: polars_type(product.columns[name]) for name in columns},
+        published=dict(published or {}),
     )

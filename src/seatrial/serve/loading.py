@@ -1,7 +1,7 @@
 """Releases from their artifacts: verified, compiled and warm before any traffic reaches them."""
 
 import logging
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 
 from seatrial.errors import IntegrityBroken
 from seatrial.facts.release import Bundle, Release
@@ -20,18 +20,30 @@ _log = logging.getLogger(__name__)
 
 
 def load_release(
-    release: Release, artifacts: Artifacts, runtime: Runtime, *, indexes: LookupIndexes | None = None
+    release: Release,
+    artifacts: Artifacts,
+    runtime: Runtime,
+    *,
+    published: Mapping[str, str] | None = None,
+    indexes: LookupIndexes | None = None,
 ) -> LoadedRelease:
     """The release, loaded and warm. `indexes` lets releases with the same lookup tables share them.
+
+    Lookups read their `published` table, the newest; where there is none, or where it lacks a column that this
+    release reads, the one in the bundle.
 
     Raises NotFound or IntegrityBroken when a part is missing or altered, TrainingFailed when the package does
     not load, ProductFileInvalid when the product has no objective to decide by.
     """
     product = bundled_product(release.bundle, artifacts)
     _ = product.objective  # nothing can be decided without one: better said here than on the first request
-    lookups = _lookups(product, release.bundle, artifacts, {} if indexes is None else indexes)
+    known = {} if indexes is None else indexes
+    lookups = {
+        name: _index(product, name, release.bundle, published or {}, artifacts, known)
+        for name in product.lookup_names
+    }
     scorer = runtime.load(artifacts.get(release.bundle.model_artifact))
-    loaded = assembled(release, product, scorer, lookups)
+    loaded = assembled(release, product, scorer, lookups, published)
     warm_up(loaded)
     return loaded
 
@@ -47,23 +59,21 @@ def warm_up(loaded: LoadedRelease) -> None:
         )
 
 
-def _lookups(
-    product: Product, bundle: Bundle, artifacts: Artifacts, indexes: LookupIndexes
-) -> dict[str, LookupIndex]:
-    missing = sorted(product.lookup_names.keys() - bundle.lookups.keys())
-    if missing:
-        raise IntegrityBroken(f"bundle {bundle.id}: no table for lookup {', '.join(missing)}; release again")
-    return {
-        name: _index(product, name, bundle.lookups[name], artifacts, indexes) for name in product.lookup_names
-    }
-
-
 def _index(
-    product: Product, name: str, digest: str, artifacts: Artifacts, indexes: LookupIndexes
+    product: Product,
+    name: str,
+    bundle: Bundle,
+    published: Mapping[str, str],
+    artifacts: Artifacts,
+    indexes: LookupIndexes,
 ) -> LookupIndex:
-    declaration = product.lookup(name)
-    place = (digest, declaration.model_dump_json())
-    index = indexes.get(place)
-    if index is None:
-        index = indexes[place] = LookupIndex(from_bytes(artifacts.get(digest)), declaration)
-    return index
+    for digest in filter(None, (published.get(name), bundle.lookups.get(name))):
+        place = (digest, product.lookup(name).model_dump_json())
+        if place in indexes:
+            return indexes[place]
+        table = from_bytes(artifacts.get(digest))
+        if set(product.lookup_names[name].values()) <= set(table.columns):
+            indexes[place] = index = LookupIndex(table, product.lookup(name))
+            return index
+        _log.warning("lookup %s: table %s was made for another product file; it is left out", name, digest)
+    raise IntegrityBroken(f"bundle {bundle.id}: no table for lookup {name}; release again")

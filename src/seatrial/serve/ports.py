@@ -8,10 +8,14 @@ from seatrial.facts.release import Release
 
 
 class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
-    """The release that is live, and the one in shadow or canary beside it, if any."""
+    """The release that is live, and the one in shadow or canary beside it, if any.
+
+    `lookups` are the newest tables by name; a lookup that is not there is read from the release's bundle.
+    """
 
     live: Release
     challenger: Release | None = None
+    lookups: dict[str, str] = {}
 
 
 class RouteSource(Protocol):

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -115,8 +115,9 @@ class Serving:
         if table is None:
             self.engine.routes, self._intake = None, None
             return present is not None
-        live = self._loaded(table.live)
-        challenger = None if table.challenger is None else self._challenger(table.challenger)
+        live = self._loaded(table.live, table.lookups)
+        tried = table.challenger
+        challenger = None if tried is None else self._challenger(tried, table.lookups)
         if present is not None and live is present.live and challenger is present.challenger:
             return False
         if present is None or live.product.texts != present.live.product.texts:
@@ -173,21 +174,23 @@ class Serving:
         budget = None if routes is None else routes.live.product.file.serve.deadline / 2
         return self.engine.predict_many(requests, budget_seconds=budget)
 
-    def _loaded(self, release: Release) -> LoadedRelease:
+    def _loaded(self, release: Release, published: Mapping[str, str]) -> LoadedRelease:
         """The release, taken over from the present routes where only its phase or share may have changed."""
         routes = self.engine.routes
         for loaded in () if routes is None else routes.releases:
+            if loaded.published != published:
+                continue
             if loaded.release == release:
                 return loaded
             if loaded.id == release.id and loaded.release.bundle == release.bundle:
                 return loaded.turned(release)
-        return self._load(release)
+        return self._load(release, published=published)
 
-    def _challenger(self, release: Release) -> LoadedRelease | None:
+    def _challenger(self, release: Release, published: Mapping[str, str]) -> LoadedRelease | None:
         if release.id in self._broken:
             return None
         try:
-            return self._loaded(release)
+            return self._loaded(release, published)
         except SeatrialError as error:
             if not error.retryable:
                 self._broken.add(release.id)

@@ -74,16 +74,17 @@ class ServerProcess:
 
     process: "subprocess.Popen[bytes]"
     url: str
+    health: str
 
     def wait_until_ready(self, seconds: float = 60.0) -> None:
-        """Return once the server answers `/readyz`. Raises NotReady when it ended or time is up."""
+        """Return once the server says that it can serve. Raises NotReady when it ended or time is up."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise NotReady(
                     f"the server for {self.url} ended with status {self.process.returncode}; see above"
                 )
-            if _answers(f"{self.url}/readyz"):
+            if _answers(self.url + self.health):
                 return
             time.sleep(0.1)
         raise NotReady(f"the server at {self.url} was not ready within {seconds:.0f} s")
@@ -108,7 +109,8 @@ def start(application: Application, settings: Settings, product: str) -> ServerP
     process = subprocess.Popen(  # noqa: S603 - our own module, in this Python
         command, env=environment, stdout=sys.stderr, start_new_session=True
     )
-    return ServerProcess(process, f"http://{settings.host}:{port}")
+    health = "/readyz" if application == "scoring" else "/livez"
+    return ServerProcess(process, f"http://{settings.host}:{port}", health)
 
 
 def _answers(url: str) -> bool:

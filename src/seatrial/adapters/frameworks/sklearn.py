@@ -3,7 +3,9 @@
 import hashlib
 import importlib.util
 import io
+import os
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +25,9 @@ from seatrial.train.ports import Inputs
 _LIBRARIES = {"sklearn": "scikit-learn", "skl2onnx": "skl2onnx", "onnx": "onnx", "joblib": "joblib"}
 _OPSET = {"": 17, "ai.onnx.ml": 3}
 _CATEGORIES = 30
+
+
+_CONVERTING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,9 @@ class SklearnFramework:
         for module, library in _LIBRARIES.items():
             if importlib.util.find_spec(module) is None:
                 raise MissingExtra(library, "train")
+        # OpenMP's threads otherwise spin while they wait, which stalls whatever else runs on the same cores.
+        # It reads this once, when the first of these libraries is imported.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
     def load(self, product: Product) -> SklearnEstimator:
         named = product.file.model.estimator
@@ -258,7 +266,8 @@ def _series(name: str, values: npt.NDArray[Any]) -> pl.Series:
 
 @contextmanager
 def _quiet_conversion() -> Iterator[None]:
-    with warnings.catch_warnings():
+    # Filters belong to the whole process: two conversions at once would restore each other's.
+    with _CONVERTING, warnings.catch_warnings():
         # skl2onnx writes booleans into integer lists; protobuf below 7, which we hold to, takes them.
         warnings.filterwarnings(
             "ignore", message=r".*Expected an int, got a boolean", category=DeprecationWarning

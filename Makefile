@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PEERS := $(patsubst benchmarks/peers/%.txt,%,$(wildcard benchmarks/peers/*.txt))
 
-.PHONY: help setup demo test check peers clean
+.PHONY: help setup demo test check docs peers clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1|\2/' \
@@ -30,13 +30,17 @@ demo: $(STAMP)  ## run the whole loop on real flights (ARGS="--once --json" ends
 	@$(BIN)/seatrial demo $(ARGS)
 
 test: $(STAMP)  ## run all tests (ARGS="-k words" chooses some)
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-check: $(STAMP)  ## lint, format check, types, import contracts
+check: $(STAMP)  ## lint, format check, types, import contracts, generated pages
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python tools/reference.py --check
+
+docs: $(STAMP)  ## write docs/reference anew from the code
+	@$(BIN)/python tools/reference.py
 
 peers: $(addprefix .peers/,$(addsuffix /.installed,$(PEERS)))  ## make the environments of the systems compared with, one each in .peers/
 

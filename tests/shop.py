@@ -129,6 +129,7 @@ class Running:
 
     def __init__(self, commands: Commands, *options: str, later: timedelta = timedelta()) -> None:
         self.complaints = commands.folder / "up.log"
+        self.orphans: list[int] = []
         ports = [free_port(), free_port()]
         command = [*commands.seatrial, "up", "--json", *options]
         with self.complaints.open("a") as log:
@@ -174,16 +175,22 @@ class Running:
         return self.process.wait(40)
 
     def workers(self) -> list[int]:
-        """The processes that answer requests: the oldest server's children."""
-        scoring = min(children(self.process.pid))
-        return [pid for pid in children(scoring) if "resource_tracker" not in command_line(pid)]
+        """The processes that answer requests."""
+        [server] = [pid for pid in children(self.process.pid) if "scoring" in command_line(pid)]
+        return [pid for pid in children(server) if "resource_tracker" not in command_line(pid)]
+
+    def kill_control_plane(self) -> None:
+        """Its servers live on, as nobody's children."""
+        self.orphans = descendants(self.process.pid)
+        kill(self.process.pid)
+        self.process.wait(20)
 
     def kill_all(self) -> None:
         """End whatever of it still runs."""
-        family = [self.process.pid, *descendants(self.process.pid)] if self.process.poll() is None else []
-        for pid in family:
+        if self.process.poll() is None:
+            self.kill_control_plane()
+        for pid in self.orphans:
             kill(pid)
-        self.process.wait(20)
         if self.process.stdout is not None:
             self.process.stdout.close()
 
@@ -233,9 +240,8 @@ def command_line(pid: int) -> str:
 
 def until(holds: Callable[[], Any], what: str, seconds: float = 40) -> Any:
     """What `holds` returns once that is true."""
-    for _ in range(int(seconds / 0.25)):
-        found = holds()
-        if found:
-            return found
+    deadline = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} seconds"
         time.sleep(0.25)
-    raise AssertionError(f"{what}: not within {seconds:.0f} seconds")
+    return found

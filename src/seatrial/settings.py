@@ -102,12 +102,12 @@ def read_settings(
     """
     given, variables = arguments or {}, os.environ if environment is None else environment
     values = {name: _setting(name, given, variables) for name in _DEFAULTS}
-    path = Path(values["workspace"].value).expanduser()
-    absolute = path if path.is_absolute() else (folder or Path.cwd()) / path
-    values["workspace"] = Setting(str(absolute), values["workspace"].origin, _MEANINGS["workspace"])
     problems = [problem for name, setting in values.items() if (problem := _problem(name, setting))]
     if problems:
         raise SettingsInvalid(problems)
+    path = Path(values["workspace"].value).expanduser()
+    absolute = path if path.is_absolute() else (folder or Path.cwd()) / path
+    values["workspace"] = Setting(str(absolute), values["workspace"].origin, _MEANINGS["workspace"])
     return Settings(values)
 
 
@@ -135,7 +135,7 @@ def _problem(name: str, setting: Setting) -> str | None:
 
 
 def _is_port(text: str) -> bool:
-    return text.isdigit() and 0 < int(text) < 65536
+    return text.isdecimal() and 0 < int(text) < 65536
 
 
 def _is_loopback(host: str) -> bool:
@@ -168,7 +168,7 @@ _RULES: dict[str, tuple[Callable[[str], bool], str]] = {
     ),
     "port": (_is_port, "a port from 1 to 65535"),
     "console_port": (_is_port, "a port from 1 to 65535"),
-    "workers": (lambda text: text.isdigit() and int(text) >= 1, "a number of processes, at least 1"),
+    "workers": (lambda text: text.isdecimal() and int(text) >= 1, "a number of processes, at least 1"),
     "tick_seconds": (lambda text: (_seconds(text) or 0) > 0, "seconds above zero"),
     "clock_offset": (lambda text: _seconds(text) is not None, "a number of seconds"),
 }

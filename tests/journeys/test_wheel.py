@@ -24,13 +24,13 @@ pytestmark = pytest.mark.xdist_group("wheel")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The `bin` of a fresh environment with the wheel in it; the libraries it needs are borrowed from this one."""
     folder = tmp_path_factory.mktemp("wheel")
-    build = ["-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT]
-    subprocess.run([sys.executable, *build], check=True, capture_output=True)
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True)
     [wheel] = folder.glob("*.whl")
     fresh = folder / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", fresh], check=True)
-    install = ["-m", "pip", "--python", fresh / "bin" / "python", "install", "--no-index", "--no-deps", wheel]
-    subprocess.run([sys.executable, *install], check=True, capture_output=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(fresh / "bin" / "python")]
+    subprocess.run([*pip, "install", "--no-index", "--no-deps", str(wheel)], check=True, capture_output=True)
     own = Path(sysconfig.get_path("purelib", vars={"base": str(fresh)}))
     borrowed = dict.fromkeys([sysconfig.get_path("purelib"), sysconfig.get_path("platlib")])
     (own / "borrowed.pth").write_text("".join(f"{path}\n" for path in borrowed))
@@ -133,6 +133,7 @@ def test_a_request_that_breaks_the_contract_is_told_every_fault(launched: Comman
     ]
     with running(launched) as up:
         answer = up.predict(wrong)
+        assert up.stop() == 0
     assert answer.status_code == 400
     body = answer.json()
     faults = {(fault["row"], fault["field"]): fault for fault in body["details"]}
@@ -194,7 +195,7 @@ def answered(up: Running, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def orders_of(day: datetime, first: int, count: int) -> list[dict[str, Any]]:
-    return [order(number, day + timedelta(minutes=number)) for number in range(first, first + count)]
+    return [order(number, day + timedelta(seconds=number)) for number in range(first, first + count)]
 
 
 def test_outcomes_become_value_however_they_come_and_a_restart_loses_none_of_it(launched: Commands) -> None:

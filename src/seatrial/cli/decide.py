@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 @command_options
 def decide(app: App) -> None:
     """Run one round of the loop: observe, decide, act, record."""
+    from seatrial.cycle.control import one_turn
     from seatrial.wiring import reconciler
 
-    tick = reconciler(app.product(), app.workspace()).tick()
+    with one_turn(reconciler(app.product(), app.workspace())) as loop:
+        tick = loop.tick()
     if tick.busy:
         app.show({"busy": True}, lambda: "another worker runs the loop of this product")
         return

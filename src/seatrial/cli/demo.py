@@ -26,9 +26,9 @@ MARK = ".seatrial-demo"
 # The prototype was made of January to March; the workspace's clock says that it is the first of April.
 LAUNCH = datetime(2013, 4, 1, tzinfo=UTC)
 END = datetime(2014, 1, 1, tzinfo=UTC)
-# Served flights are of the first days of April, with the clock a week later, so that their outcomes are known.
+# The flights of the first days of April are served, then the clock moves on to when all of them have matured.
 SERVED_DAYS = 3
-SERVED_AT = LAUNCH + timedelta(days=8)
+SETTLED_AT = LAUNCH + timedelta(days=8)
 SETTLE_SECONDS = 60.0
 
 
@@ -140,12 +140,13 @@ class _Demo:
     def _serve(self, summary: dict[str, Any]) -> None:
         self._head("serve", "live flights over HTTP, outcomes as they are known, value in the ledger")
         rows, outcomes = self._flights()
-        with self._up() as urls:
+        with self._up(LAUNCH) as urls:
             answered = self._send(urls["predictions"], rows)
             accepted = self._report(urls["predictions"], outcomes)
-            self.app.say(
-                f"{answered:,} flights answered, {accepted:,} outcomes accepted; waiting for the ledger"
-            )
+        self.app.say(
+            f"{answered:,} flights answered, {accepted:,} outcomes accepted; stopped, to go on a week later"
+        )
+        with self._up(SETTLED_AT) as urls:
             booked = self._booked(answered)
             summary["live"] = {"requests_answered": answered, "outcomes_accepted": accepted}
             summary["live"] |= {"outcomes_joined": booked["matured"] - booked["without_outcome"]}
@@ -154,7 +155,8 @@ class _Demo:
                 **booked["value"],
                 "advantage": booked["advantage"],
             }
-            summary["logbook"] = self._command("logbook", "verify", at=SERVED_AT)
+            summary["findings"] = self._command("observe", "show", at=SETTLED_AT)["findings"]
+            summary["logbook"] = self._command("logbook", "verify", at=SETTLED_AT)
             summary |= {"seconds": round(time.monotonic() - self.began, 1), "addresses": urls}
             self._finish(summary, urls)
 
@@ -177,7 +179,7 @@ class _Demo:
         from seatrial.wiring import source_reader
 
         product = read_product(self.folder)
-        flights = read_sources(product, source_reader(), at=SERVED_AT).frames[product.file.examples.source]
+        flights = read_sources(product, source_reader(), at=SETTLED_AT).frames[product.file.examples.source]
         made_at, until = pl.col(product.made_at), LAUNCH + timedelta(days=SERVED_DAYS)
         served = flights.filter((made_at >= LAUNCH) & (made_at < until)).sort(product.made_at)
         known_at = product.file.examples.known_at
@@ -187,12 +189,12 @@ class _Demo:
         return served.select(product.request_columns), outcomes
 
     @contextmanager
-    def _up(self) -> Iterator[dict[str, str]]:
+    def _up(self, at: datetime) -> Iterator[dict[str, str]]:
         """`seatrial up` while the block runs, with its addresses; stopped in order afterwards."""
-        self.app.say("$ seatrial up")
+        self.app.say(f"$ seatrial up   (the workspace's clock says {at:%Y-%m-%d})")
         command = [sys.executable, "-m", "seatrial.cli", "up", "--json"]
         process = subprocess.Popen(  # noqa: S603 - our own command
-            command, cwd=self.folder, env=self._environment(SERVED_AT), stdout=subprocess.PIPE, text=True,
+            command, cwd=self.folder, env=self._environment(at), stdout=subprocess.PIPE, text=True,
             start_new_session=True,
         )  # fmt: skip
         try:
@@ -233,7 +235,7 @@ class _Demo:
         """The statement once every answered flight is booked. Raises NotReady when that takes too long."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < deadline:
-            found = self._command("value", "show", at=SERVED_AT)
+            found = self._command("value", "show", at=SETTLED_AT)
             value = found["value"]["value"]
             self.app.say(f"  {found['matured']:,} decisions booked, {value or 0:,.0f} {found['unit']}")
             if found["matured"] >= answered:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seatrial.cli.app import App, command_options
+from seatrial.errors import NotFound
 
 if TYPE_CHECKING:
     from seatrial.facts.logbook import LogEntry
@@ -33,8 +34,7 @@ def verify(app: App) -> None:
     from seatrial.errors import IntegrityBroken
     from seatrial.facts.logbook import GENESIS, chain_faults
 
-    with app.workspace().metadata.begin() as transaction:
-        entries = transaction.logbook()
+    entries = _entries(app)
     faults = chain_faults(entries)
     if faults:
         raise IntegrityBroken("the logbook was changed:\n" + "\n".join(f"  - {fault}" for fault in faults))
@@ -46,9 +46,17 @@ def verify(app: App) -> None:
 
 
 def _show(app: App, limit: int) -> None:
-    with app.workspace().metadata.begin() as transaction:
-        entries = transaction.logbook()[-limit:]
+    entries = _entries(app)[-limit:]
     app.show(entries, lambda: _text(entries))
+
+
+def _entries(app: App) -> "list[LogEntry]":
+    """All entries. Raises NotFound where no workspace is: an empty new one would verify, and mean nothing."""
+    folder = app.settings().workspace
+    if not folder.is_dir():
+        raise NotFound(f"no workspace at {folder}; choose the product's folder with -C")
+    with app.workspace().metadata.begin() as transaction:
+        return transaction.logbook()
 
 
 def _text(entries: "list[LogEntry]") -> str:

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 @command_options
 def observe(app: App) -> None:
     """Drain the journal, join outcomes, update the monitors; then show what was found."""
+    from seatrial.cycle.control import one_turn
     from seatrial.wiring import reconciler
 
-    seen = reconciler(app.product(), app.workspace()).observe()
+    with one_turn(reconciler(app.product(), app.workspace())) as loop:
+        seen = loop.observe()
     app.say(f"{seen.segments} segments drained, {seen.settled} predictions settled")
     _show(app)
 

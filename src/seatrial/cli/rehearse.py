@@ -21,6 +21,8 @@ _DATE = click.DateTime(["%Y-%m-%d"])
 @command_options
 def rehearse(app: App, start: datetime, end: datetime) -> None:
     """Replay history through the whole stack: what would the loop have earned, when would it have alarmed?"""
+    if end <= start:
+        raise click.UsageError(f"--end {end:%Y-%m-%d} must be after --start {start:%Y-%m-%d}")
     report = run(app, start.replace(tzinfo=UTC), end.replace(tzinfo=UTC))
     app.show(report, lambda: report_text(report))
 

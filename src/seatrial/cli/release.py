@@ -103,8 +103,8 @@ def _workshop(app: App) -> "Workshop":
     from seatrial.cycle.retrain import Workshop
     from seatrial.wiring import training_tools
 
-    workspace = app.workspace()
-    return Workshop(app.product(), workspace, training_tools(workspace))
+    product, workspace = app.product(), app.workspace()
+    return Workshop(product, workspace, training_tools(workspace))
 
 
 def _show_one(app: App, found: "Release") -> None:

@@ -9,7 +9,7 @@ import click
 from seatrial.cli.app import App, command_options
 
 if TYPE_CHECKING:
-    from seatrial.cycle.reconcile import Tick
+    from seatrial.cycle.reconcile import Reconciler, Tick
 
 
 def server_options(function: Any) -> Any:
@@ -55,7 +55,7 @@ def show(app: App, **arguments: str | None) -> None:
 @command_options
 def up(app: App, **arguments: str | None) -> None:
     """Start data plane, control plane and console together; stopping loses nothing."""
-    from seatrial.cycle.control import run_loop
+    from seatrial.errors import NotReady
     from seatrial.web.server import start
     from seatrial.wiring import open_workspace, reconciler
 
@@ -70,26 +70,49 @@ def up(app: App, **arguments: str | None) -> None:
             server.wait_until_ready()
         urls = {"predictions": servers[0].url, "console": servers[1].url}
         app.show(urls, lambda: f"predictions {urls['predictions']}\nconsole     {urls['console']}")
-        loop = Thread(
-            target=run_loop,
-            args=(reconciler(product, workspace), stop),
-            kwargs={"seconds": settings.tick_seconds, "on_tick": lambda tick: _tell(app, tick)},
-            name="seatrial-loop",
-        )
+        loop = _Loop(app, reconciler(product, workspace), stop, settings.tick_seconds)
         loop.start()
-        stop.wait()
+        while not stop.wait(1.0):
+            for server in servers:
+                if server.process.poll() is not None:
+                    loop.error = NotReady(f"the server at {server.url} ended; see above")
+                    stop.set()
         loop.join()
     finally:
         for server in servers:
             server.stop()
         app.say("stopped")
+    if loop.error is not None:
+        raise click.ClickException(f"stopped by a failure: {loop.error}")
 
 
-def _tell(app: App, tick: "Tick") -> None:
-    for incident in tick.incidents:
-        app.say(f"incident {incident.id}: {incident.cause}")
-    for step in tick.steps:
-        if step.kind.value != "hold":
-            app.say(f"{step.kind.value} {step.release or ''}: {step.why}")
-    if tick.settled:
-        app.say(f"{tick.settled} predictions settled")
+class _Loop(Thread):
+    """The control plane's thread. What ends it ends `up`: a product that nobody watches must not look watched."""
+
+    def __init__(self, app: App, reconciler: "Reconciler", stop: Event, seconds: float) -> None:
+        super().__init__(name="seatrial-loop")
+        self.error: Exception | None = None
+        self._app, self._reconciler, self._stop_event, self._seconds = app, reconciler, stop, seconds
+        self._busy = False
+
+    def run(self) -> None:
+        """Rounds until `stop` is set, or until one fails for good."""
+        from seatrial.cycle.control import run_loop
+
+        try:
+            run_loop(self._reconciler, self._stop_event, seconds=self._seconds, on_tick=self._tell)
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is shown and ends the process with status 1
+            self.error = error
+            self._stop_event.set()
+
+    def _tell(self, tick: "Tick") -> None:
+        if tick.busy and not self._busy:
+            self._app.say("another worker runs the loop of this product; this one waits for its lease")
+        self._busy = tick.busy
+        for incident in tick.incidents:
+            self._app.say(f"incident {incident.id}: {incident.cause}")
+        for step in tick.steps:
+            if step.kind.value != "hold":
+                self._app.say(f"{step.kind.value} {step.release or ''}: {step.why}")
+        if tick.settled:
+            self._app.say(f"{tick.settled} predictions settled")

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 @command_options
 def value(app: App) -> None:
     """Settle what has matured, then show what the decisions earned."""
+    from seatrial.cycle.control import one_turn
     from seatrial.wiring import reconciler
 
-    reconciler(app.product(), app.workspace()).observe()
+    with one_turn(reconciler(app.product(), app.workspace())) as loop:
+        loop.observe()
     _show(app)
 
 
@@ -39,6 +41,8 @@ def statement_text(found: "Statement") -> str:
     from seatrial.cli.words import interval, table
 
     unit = found.unit
+    if not found.matured:
+        return f"{found.product}: nothing is booked yet; {found.waiting:,} decisions wait for their outcomes to mature"
     lines = [
         f"{found.product}: {found.matured:,} decisions booked, {found.acted:,} acted on, {found.waiting:,} waiting",
         f"value      {interval(found.value)} {unit}",

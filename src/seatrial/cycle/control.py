@@ -1,7 +1,8 @@
 """The control plane's rhythm: one round of the loop after another, until told to stop."""
 
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import Event
 
 from seatrial.cycle.reconcile import Reconciler, Tick
@@ -23,3 +24,12 @@ def run_loop(reconciler: Reconciler, stop: Event, *, seconds: float, on_tick: Ca
             reconciler.settlement = None
         stop.wait(seconds)
     reconciler.release_lease()
+
+
+@contextlib.contextmanager
+def one_turn(reconciler: Reconciler) -> Iterator[Reconciler]:
+    """The reconciler, for a command that ends: its lease is free again afterwards, so that nobody waits for it."""
+    try:
+        yield reconciler
+    finally:
+        reconciler.release_lease()

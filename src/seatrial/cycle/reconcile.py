@@ -10,9 +10,11 @@ from datetime import datetime, timedelta
 import msgspec
 import polars as pl
 
+from seatrial.contract.types import polars_schema
 from seatrial.cycle.drain import drain
+from seatrial.cycle.heartbeat import kept
 from seatrial.cycle.retrain import Workshop, open_job, open_jobs, work_on
-from seatrial.cycle.settle import Settlement
+from seatrial.cycle.settle import Settlement, stored_rows
 from seatrial.cycle.survey import Survey
 from seatrial.cycle.tools import Tools
 from seatrial.cycle.watch import Watch
@@ -23,14 +25,15 @@ from seatrial.facts.job import Job, Lease
 from seatrial.facts.model import Model
 from seatrial.facts.release import Phase, Release
 from seatrial.facts.step import Step, StepKind
-from seatrial.facts.tables import table_name
+from seatrial.facts.tables import STORED_LEDGER, table_name
 from seatrial.ports.metadata import Transaction
 from seatrial.ports.workspace import Workspace
 from seatrial.product.product import Product
 from seatrial.release.phases import challenger, live_release, roll_back, to_live, to_trial
 from seatrial.value.compare import paired
 
-LEASE_SECONDS = 600.0
+# Renewed while a round lasts, so this is how long the loop of a killed worker stands still.
+LEASE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class Reconciler:
 
     def __post_init__(self) -> None:
         self.settlement: Settlement | None = None
+        self._epoch = 0
         self.watch = Watch(self.workspace, self.product)
         self.survey = Survey(self.workspace, self.product)
 
@@ -67,6 +71,10 @@ class Reconciler:
         lease = self._lease()
         if lease is None:
             return Tick(busy=True)
+        with kept(self.workspace.metadata, lease, LEASE_SECONDS):
+            return self._round(lease)
+
+    def _round(self, lease: Lease) -> Tick:
         seen = self._observe(lease)
         workshop = Workshop(self.product, self.workspace, self.tools, lease)
         for job in self._jobs():
@@ -79,15 +87,19 @@ class Reconciler:
     def observe(self) -> Tick:
         """The first half of a round alone: drain, join, settle, watch; nothing is decided."""
         lease = self._lease()
-        return Tick(busy=True) if lease is None else self._observe(lease)
+        if lease is None:
+            return Tick(busy=True)
+        with kept(self.workspace.metadata, lease, LEASE_SECONDS):
+            return self._observe(lease)
 
     def _lease(self) -> Lease | None:
         lease = self.workspace.metadata.acquire(f"loop:{self.product.name}", self.holder, LEASE_SECONDS)
         if lease is None:
-            # Another worker moves on from here; what is remembered as pending would be stale afterwards.
-            self.settlement = None
-        elif self.settlement is None:
+            return None
+        # A later epoch: another worker was at it in between, and what is remembered as pending is stale.
+        if self.settlement is None or self._epoch != lease.epoch:
             self.settlement = Settlement(self.workspace, self.product)
+        self._epoch = lease.epoch
         return lease
 
     def _observe(self, lease: Lease) -> Tick:
@@ -131,12 +143,10 @@ class Reconciler:
         )
 
     def _trial(self, live: Release, tried: Release) -> Trial:
-        ledger = self.workspace.tables.read(
-            table_name(self.product.name, "ledger"),
-            where=pl.col("release").is_in([live.id, tried.id])
-            & (pl.col("made_at") >= tried.created_at)
-            & pl.col("batch").is_not_null(),
-        )
+        both = pl.col("release").is_in([live.id, tried.id])
+        booked = (pl.col("made_at") >= tried.created_at) & pl.col("batch").is_not_null()
+        found = self.workspace.tables.read(table_name(self.product.name, "ledger"), where=both & booked)
+        ledger = stored_rows(found, polars_schema(STORED_LEDGER))
         days = paired(
             ledger, challenger=tried.id, live=live.id, confidence=self.product.file.release.confidence
         )

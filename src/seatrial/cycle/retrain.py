@@ -19,7 +19,7 @@ from seatrial.ports.workspace import Workspace
 from seatrial.product.bundle import bundled_product, make_bundle
 from seatrial.product.product import Product, text_digest
 from seatrial.release.gates import refused, run_gates
-from seatrial.release.phases import live_release, open_candidate, to_live, to_trial, withdraw
+from seatrial.release.phases import challenger, live_release, open_candidate, to_live, to_trial, withdraw
 from seatrial.train.compare import Rival
 from seatrial.train.registry import register
 from seatrial.train.train import train_model
@@ -93,9 +93,21 @@ def _work(workshop: Workshop, job: Job) -> Release | None:
     history = workshop.tools.history.read(workshop.product, workshop.now)
     snapshot, job = _snapshot(workshop, job, history)
     model, job = _model(workshop, job, snapshot)
-    if job.ready_at is not None and job.ready_at > workshop.now:
+    made, blocked = _opened(workshop, job, model)
+    if made is None and (blocked or (job.ready_at is not None and job.ready_at > workshop.now)):
         return None
-    return _open_release(workshop, job, model, snapshot, history)
+    release = made or release_model(workshop, model, snapshot, history.lookups, why=job.why)
+    _finish(workshop, _record(workshop, job, release=release.id), DONE)
+    return release
+
+
+def _opened(workshop: Workshop, job: Job, model: Model) -> tuple[Release | None, bool]:
+    """The release that this job opened before it was killed, if any; and whether another one is on trial."""
+    name = workshop.product.name
+    with workshop.workspace.metadata.begin() as transaction:
+        since = [r for r in transaction.all(Release, name) if r.created_at >= job.created_at]
+        made = next((release for release in since if release.bundle.model == model.id), None)
+        return made, challenger(transaction, name) is not None
 
 
 def _snapshot(workshop: Workshop, job: Job, history: History) -> tuple[Snapshot, Job]:
@@ -185,14 +197,6 @@ def _rival(workshop: Workshop) -> Rival | None:
     return Rival(
         scorer=scorer, threshold=live.bundle.threshold, product=released, trained_to=model.trained_to
     )
-
-
-def _open_release(
-    workshop: Workshop, job: Job, model: Model, snapshot: Snapshot, history: History
-) -> Release:
-    release = release_model(workshop, model, snapshot, history.lookups, why=job.why)
-    _finish(workshop, _record(workshop, job, release=release.id), DONE)
-    return release
 
 
 def release_model(

@@ -11,6 +11,7 @@ import polars as pl
 
 from seatrial.contract.types import polars_schema
 from seatrial.cycle.drain import Drained, outcomes_schema, predictions_schema
+from seatrial.errors import LeaseLost
 from seatrial.facts.tables import STORED_LEDGER, table_name
 from seatrial.ports.workspace import Workspace
 from seatrial.product.product import Product
@@ -61,9 +62,13 @@ class Settlement:
         if drained.outcomes.height:
             self._outcomes = pl.concat([self._outcomes, drained.outcomes])
             self._correct(drained.outcomes)
+        self.totals.unknown = self.unmatched()
 
     def settle(self, now: datetime) -> tuple[int, pl.DataFrame]:
-        """The number of this batch and its ledger rows: everything that matured by `now`; maybe none."""
+        """The number of this batch and its ledger rows: everything that matured by `now`; maybe none.
+
+        Raises LeaseLost when another worker booked in the meantime: what is pending here is then out of date.
+        """
         due = self._pending.filter(pl.col("matured_at") <= now).sort("matured_at", "prediction_id", "release")
         if not due.height:
             return self._batch, pl.DataFrame(schema=polars_schema(STORED_LEDGER))
@@ -71,12 +76,18 @@ class Settlement:
         settled = settle(self.product, due, self._outcomes, settled_at=now)
         rows = settled.rows.with_columns(pl.lit(self._batch, dtype=pl.Int64).alias("batch"))
         number = self._batch
-        self.workspace.tables.append(self._ledger, rows, writer=SETTLED, version=number)
+        self._book(rows, SETTLED, number)
         self._batch += 1
         self._pending = self._pending.filter(pl.col("matured_at") > now)
         self._forget(due)
         self._count(_answers(due).height, matched)
         return number, rows
+
+    def _book(self, rows: pl.DataFrame, writer: str, number: int) -> None:
+        if not self.workspace.tables.append(self._ledger, rows, writer=writer, version=number):
+            raise LeaseLost(
+                f"{self._ledger}: batch {number} of {writer} is booked already, by another worker; start anew"
+            )
 
     def _count(self, answers: int, matched: OutcomeCounts) -> None:
         self.totals.settled += answers
@@ -97,19 +108,16 @@ class Settlement:
         outcomes = stored_rows(
             tables.read(table_name(self.product.name, "outcomes")), outcomes_schema(self.product)
         )
-        settled = tables.read(self._ledger, columns=["prediction_id", "release", "key"])
-        if not settled.height:
+        ledger = tables.read(self._ledger)
+        if not ledger.height:
             return predictions, outcomes
-        pending = predictions.join(
-            settled, on=["prediction_id", "release"], how="anti", maintain_order="left"
-        )
-        return pending, _without(outcomes, settled)
+        # A worker may have died after it stored late outcomes and before it booked what they correct.
+        self._amend(predictions, outcomes, ledger)
+        pending = predictions.join(ledger, on=["prediction_id", "release"], how="anti", maintain_order="left")
+        return pending, _without(outcomes, ledger, pending)
 
     def _forget(self, due: pl.DataFrame) -> None:
-        """Drop the outcomes of settled predictions, unless another pending prediction has the same key."""
-        still = self._pending.select("prediction_id", "key")
-        gone = due.join(still, on="prediction_id", how="anti").join(still, on="key", how="anti")
-        self._outcomes = _without(self._outcomes, gone)
+        self._outcomes = _without(self._outcomes, due, self._pending)
 
     def _correct(self, outcomes: pl.DataFrame) -> None:
         """Outcomes that came after their prediction was settled: new ledger rows, which readers prefer."""
@@ -121,13 +129,21 @@ class Settlement:
             return
         predictions = self.workspace.tables.read(table_name(self.product.name, "predictions"), where=touched)
         known = self.workspace.tables.read(table_name(self.product.name, "outcomes"), where=touched)
-        rows = resettle(self.product, predictions, known, ledger, settled_at=self.workspace.clock.now()).rows
-        self._outcomes = _without(self._outcomes, ledger)
+        corrected = self._amend(predictions, known, ledger)
+        self._outcomes = _without(self._outcomes, ledger, self._pending)
+        reports = outcomes.height - match_outcomes(self.product, ledger, outcomes).unknown
+        self.totals.corrected += corrected
+        self.totals.duplicates += max(0, reports - corrected)
+
+    def _amend(self, predictions: pl.DataFrame, outcomes: pl.DataFrame, ledger: pl.DataFrame) -> int:
+        """The number of answers whose booking the outcomes changed; each has a new ledger row now."""
+        now = self.workspace.clock.now()
+        rows = resettle(self.product, predictions, outcomes, ledger, settled_at=now).rows
         if rows.height:
             booked = rows.with_columns(pl.lit(None, dtype=pl.Int64).alias("batch"))
-            self.workspace.tables.append(self._ledger, booked, writer=CORRECTED, version=self._corrections)
+            self._book(booked, CORRECTED, self._corrections)
             self._corrections += 1
-            self.totals.corrected += rows.height
+        return _answers(rows).height
 
 
 def _answers(predictions: pl.DataFrame) -> pl.DataFrame:
@@ -145,7 +161,10 @@ def stored_rows(frame: pl.DataFrame, schema: dict[str, pl.DataType]) -> pl.DataF
     return frame.with_columns(missing).select(schema.keys())
 
 
-def _without(outcomes: pl.DataFrame, settled: pl.DataFrame) -> pl.DataFrame:
-    ids, keys = settled["prediction_id"].implode(), settled["key"].implode()
+def _without(outcomes: pl.DataFrame, settled: pl.DataFrame, pending: pl.DataFrame) -> pl.DataFrame:
+    """The outcomes that a pending prediction may still wait for: another one of the same key may be settled."""
+    still = pending.select("prediction_id", "key")
+    gone = settled.join(still, on="prediction_id", how="anti").join(still, on="key", how="anti")
+    ids, keys = gone["prediction_id"].implode(), gone["key"].implode()
     known = pl.col("prediction_id").is_in(ids).fill_null(False) | pl.col("key").is_in(keys).fill_null(False)
     return outcomes.filter(~known)

@@ -4,6 +4,7 @@ from typing import TypeVar
 
 import msgspec
 
+from seatrial.cycle.reconcile import close_incidents
 from seatrial.cycle.retrain import Workshop, fit_model, release_model, take_snapshot
 from seatrial.errors import NotFound
 from seatrial.facts.model import Model
@@ -58,7 +59,10 @@ def roll_back_live(workspace: Workspace, product: str, *, why: str, actor: str) 
         live = live_release(transaction, product)
         if live is None:
             raise NotFound(f"{product} has no live release to roll back")
-        return roll_back(transaction, live, now=workspace.clock.now(), why=why, actor=actor)
+        now = workspace.clock.now()
+        again = roll_back(transaction, live, now=now, why=why, actor=actor)
+        close_incidents(transaction, product, now=now, by=f"rolled back to {again.id}")
+        return again
 
 
 def approve(workspace: Workspace, product: str, release: str, *, actor: str) -> None:

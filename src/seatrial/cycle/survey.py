@@ -80,7 +80,7 @@ class Survey:
         if weekly:
             week = Window(since=since, until=today, at=now)
             findings += drift(self.product, model, reference, rows, release=live.id, window=week)
-        return findings, incidents, True
+        return findings, incidents, not day.rows(rows, live.id).is_empty()
 
     def _predictions(self, live: Release, since: datetime, until: datetime) -> pl.DataFrame:
         inside = pl.col("made_at").is_between(since, until, closed="left") & (pl.col("release") == live.id)

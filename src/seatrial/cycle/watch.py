@@ -36,12 +36,15 @@ class Watch:
         if live is None or model is None:
             return []
         position = progress.position if progress else 0
-        if batch > position + 1 and rows.height:
+        booked = batch if rows.height else batch - 1
+        # Also before a batch without rows: the moment that goes with it closes the days of what was missed.
+        if batch > position + 1:
             rows = self._missed(position)
         state = _state(self.product, live, model, progress)
-        return self._advance(
-            state, live, model, max(position, batch if rows.height else position), rows, lease
-        )
+        if rows.is_empty() and not state.waiting:
+            # Nothing to take in, no day to close: the state stays as it is, and costs no write every second.
+            return []
+        return self._advance(state, live, model, max(position, booked), rows, lease)
 
     def _missed(self, position: int) -> pl.DataFrame:
         ledger = table_name(self.product.name, "ledger")

@@ -6,6 +6,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from seatrial.product.amounts import parse_budget, parse_duration, parse_share
 
+NAME_PATTERN = "[a-z][a-z0-9-]*"
+
 Share = Annotated[float, BeforeValidator(parse_share)]
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
 Expression = Annotated[str, AfterValidator(lambda text: " ".join(text.split()))]
@@ -158,7 +160,7 @@ class Retrain(_Section):
 class ProductFile(_Section):
     """The whole product file."""
 
-    product: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+    product: Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
     purpose: str = Field(min_length=10)
     owner: Owner | None = None
     objective: Objective | None = None

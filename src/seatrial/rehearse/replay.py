@@ -15,6 +15,7 @@ import polars as pl
 
 from seatrial.cycle.reconcile import Reconciler
 from seatrial.cycle.tools import History, Tools
+from seatrial.data.examples import KNOWN_AT
 from seatrial.facts.logbook import LogEntry
 from seatrial.facts.rehearsal import LoopEvent
 from seatrial.facts.release import Release
@@ -188,12 +189,11 @@ class _Outcomes:
     """The outcomes of the replayed rows, in the order in which they became known."""
 
     def __init__(self, rows: pl.DataFrame, product: Product) -> None:
-        known_at = product.file.examples.known_at
-        ordered = rows.filter(pl.col(product.label).is_not_null()).sort(known_at, product.key)
+        ordered = rows.filter(pl.col(product.label).is_not_null()).sort(KNOWN_AT, product.key)
         renamed = ordered.select(
             pl.col(product.key).cast(pl.String).alias("key"),
             *product.outcome_columns,
-            pl.col(known_at).alias("known_at"),
+            pl.col(KNOWN_AT).alias("known_at"),
         )
         self._rows = renamed.to_dicts()
         self._next = 0

@@ -79,7 +79,8 @@ def _parity(model: Model) -> GateResult:
 
 
 def _promise(model: Model, product: Product) -> GateResult:
-    unit = product.objective.section.unit
+    objective = product.compiled_objective
+    unit = objective.section.unit if objective else "(no unit)"
     return GateResult(
         gate="promise above zero",
         passed=model.promise.value is not None and model.promise.value > 0,

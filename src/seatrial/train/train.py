@@ -43,7 +43,7 @@ from seatrial.train.validation import Validation, make_validation
 __all__ = ["Rival", "train_model"]
 
 # More rows hardly change what a linear model can do, and it is only compared with.
-_LINEAR_ROWS = 20_000
+_LINEAR_ROWS = 10_000
 
 
 def train_model(

@@ -32,6 +32,9 @@ _AXIS = {
 }
 WIDTH, HEIGHT = 1000, 300
 
+# Up to here a month's name would stand at several ticks.
+MOST_DAYS_BY_DAY = 75
+
 
 class Span(msgspec.Struct, frozen=True):
     """A stretch of time to shade, from an incident's estimated begin to its end."""
@@ -61,7 +64,9 @@ def value_chart(
     import vl_convert
 
     layers = [*_shades(alt, days, incidents), *_marks(alt, days, releases), *_lines(alt, days, unit)]
-    chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, padding={"top": 14, "right": 6})
+    chart = alt.layer(*layers).properties(
+        width=WIDTH, height=HEIGHT, padding={"top": 14, "right": 6, "bottom": 16}
+    )
     look = {"font": "system-ui, sans-serif", "view": {"stroke": None}, "axis": _AXIS}
     spec = {**chart.to_dict(validate=False), "background": "transparent", "config": look}
     svg = vl_convert.vegalite_to_svg(spec, vl_version=_version(alt))
@@ -84,7 +89,7 @@ def _lines(alt: Any, days: Sequence[DayLine], unit: str) -> list[Any]:
         {"day": line.day, "model": line.cumulative, "baseline": line.cumulative_baseline} for line in days
     ]
     data = alt.Data(values=points)
-    across = alt.X("day:T", axis=alt.Axis(format="%b %Y", tickCount=10, grid=False)).title(None)
+    across = alt.X("day:T", axis=_calendar(alt, len(days))).title(None)
     axis = alt.Axis(format="~s", tickCount=5)
     up = alt.Y("model:Q", axis=axis).title(f"value so far, {unit}")
     chart = alt.Chart(data)
@@ -94,6 +99,12 @@ def _lines(alt: Any, days: Sequence[DayLine], unit: str) -> list[Any]:
     )
     model = chart.mark_line(color=_ACCENT, strokeWidth=2.5).encode(x=across, y=up)
     return [gain, baseline, model, *_names(alt, points[-1])]
+
+
+def _calendar(alt: Any, days: int) -> Any:
+    """An axis of months, or of days while there are few; never the same label twice."""
+    few = days <= MOST_DAYS_BY_DAY
+    return alt.Axis(format="%d %b" if few else "%b %Y", tickCount=min(days, 10), grid=False, labelBound=False)
 
 
 def _names(alt: Any, last: dict[str, Any]) -> list[Any]:

@@ -13,7 +13,7 @@ from seatrial.product.product import Product
 from seatrial.settings import Settings, read_settings
 from seatrial.wiring import open_workspace
 from tests.fakes.training import CountingFramework, CountingRuntime, parcels, parcels_product
-from tests.parcels_loop import DAY, LAUNCH, at_few_hours, history_of
+from tests.parcels_loop import at_few_hours, history_of
 
 # One retraining at once, whose release stays in shadow: two releases score every row.
 MORE = """
@@ -57,4 +57,3 @@ def main(folder: Path, offset: float) -> None:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]), float(sys.argv[2]))
-

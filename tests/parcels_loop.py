@@ -99,7 +99,7 @@ class MortalTables(MemoryTables):
 
 
 class MortalJournal(MemoryJournal):
-    """A journal from which a segment is gone for good. A test may make it `keeps_all`, as if no discard came through."""
+    """A journal whose discards are lasting effects; a test may say `keeps_all`, as if none came through."""
 
     def __init__(self, fate: Fate) -> None:
         super().__init__()
@@ -143,7 +143,8 @@ def at_few_hours(examples: pl.DataFrame) -> pl.DataFrame:
     hour = pl.col("sent_at").dt.truncate("1d") + pl.duration(hours=6 + 6 * (pl.col("sent_at").dt.hour() // 8))
     moved = examples.with_columns(hour.alias("sent_at"))
     return moved.with_columns(
-        (pl.col("sent_at") + timedelta(hours=5)).alias("known_at"), (pl.col("sent_at") + DAY).alias("matured_at")
+        (pl.col("sent_at") + timedelta(hours=5)).alias("known_at"),
+        (pl.col("sent_at") + DAY).alias("matured_at"),
     ).sort("sent_at", "parcel_id")
 
 
@@ -257,4 +258,3 @@ class World:
 
 def by_key(rows: pl.DataFrame) -> dict[str, dict[str, Any]]:
     return {row["key"]: row for row in rows.iter_rows(named=True)}
-

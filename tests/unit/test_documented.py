@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from seatrial import errors
 from seatrial.product.schema import ProductFile
+from seatrial.product.yaml_lines import parse_yaml
 from seatrial.settings import read_settings
 from seatrial.web.scoring.statuses import STATUS
 from tools.reference import commands
@@ -134,7 +135,7 @@ def test_the_whole_product_file_that_is_shown_is_one() -> None:
     ]
     assert whole
     for block in whole:
-        ProductFile.model_validate(yaml.safe_load(block))
+        ProductFile.model_validate(parse_yaml(block, "product-file.md")[0])
 
 
 def test_every_page_is_in_the_table_of_contents() -> None:

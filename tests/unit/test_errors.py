@@ -27,7 +27,9 @@ RAISED: list[SeatrialError] = [
     errors.Overloaded("the queue is full", retry_after=7),
     errors.MissingExtra("scikit-learn", "train"),
 ]
-RAISED += [kind("what, expected, came, next") for kind in CLASSES if kind not in {type(one) for one in RAISED}]
+RAISED += [
+    kind("what, expected, came, next") for kind in CLASSES if kind not in {type(one) for one in RAISED}
+]
 
 
 def test_every_class_is_tried() -> None:

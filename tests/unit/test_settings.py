@@ -28,7 +28,11 @@ def test_an_argument_comes_before_a_variable_and_a_variable_before_the_default()
     settings = read_settings({"port": "9100", "host": None}, variables, HOME)
     assert (settings.port, settings.workers, settings.host) == (9100, 3, "127.0.0.1")
     origins = {name: settings.values[name].origin for name in ("port", "workers", "host")}
-    assert origins == {"port": "argument", "workers": "environment variable SEATRIAL_WORKERS", "host": "default"}
+    assert origins == {
+        "port": "argument",
+        "workers": "environment variable SEATRIAL_WORKERS",
+        "host": "default",
+    }
 
 
 def test_an_absolute_workspace_stays_where_it_is() -> None:

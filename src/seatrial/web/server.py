@@ -110,7 +110,12 @@ def start(application: Application, settings: Settings, product: str) -> ServerP
         command, env=environment, stdout=sys.stderr, start_new_session=True
     )
     health = "/readyz" if application == "scoring" else "/livez"
-    return ServerProcess(process, f"http://{settings.host}:{port}", health)
+    return ServerProcess(process, address(settings.host, port), health)
+
+
+def address(host: str, port: int) -> str:
+    """The URL of a server; an IPv6 address stands in brackets there."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _answers(url: str) -> bool:

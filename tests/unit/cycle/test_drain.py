@@ -53,7 +53,8 @@ def test_every_column_known_at_the_decision_is_stored_under_its_name() -> None:
     served(world)
     stored = drain(world.workspace, world.product).predictions
     rows = world.sent_on(0).select(
-        pl.col("parcel_id").alias("key"), *(pl.col(name).alias(f"feature_{name}") for name in ("size", "heavy"))
+        pl.col("parcel_id").alias("key"),
+        *(pl.col(name).alias(f"feature_{name}") for name in ("size", "heavy")),
     )
     joined = stored.select("key", "feature_size", "feature_heavy").sort("key")
     assert joined.equals(rows.sort("key"))

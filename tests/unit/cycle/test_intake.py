@@ -62,7 +62,11 @@ class Desk:
 
     def __init__(self, place: Path) -> None:
         self.world, self.reader = World(), ParquetReader()
-        self.folder, self.model, self.sample = place / "product", place / "m.joblib", place / "parcels.parquet"
+        self.folder, self.model, self.sample = (
+            place / "product",
+            place / "m.joblib",
+            place / "parcels.parquet",
+        )
         self.model.write_bytes(b"a fitted model")
         self.world.examples.drop("heavy", "matured_at", "weight").write_parquet(self.sample)
 

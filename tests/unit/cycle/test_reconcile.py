@@ -81,7 +81,9 @@ def test_every_step_of_a_release_has_the_numbers_it_was_decided_by() -> None:
     moved = [e for e in world.logbook() if e.kind in {"release canary", "release live"}][1:]
     assert len(moved) == 2
     for entry in moved:
-        assert {"difference_per_row", "lower", "upper", "rows", "days", "share"} <= entry.body["numbers"].keys()
+        assert {"difference_per_row", "lower", "upper", "rows", "days", "share"} <= entry.body[
+            "numbers"
+        ].keys()
 
 
 def test_going_live_closes_the_incidents_of_the_release_before() -> None:

@@ -18,7 +18,6 @@ from seatrial.product.product import Product
 from tests.fakes.training import CountingEstimator
 from tests.parcels_loop import DAY, Killed, TallyingFramework, World
 
-
 # Snapshot, model, release, each noted on the job afterwards; then the job's end.
 EFFECTS = 7
 

@@ -66,7 +66,11 @@ def test_the_ledger_holds_each_prediction_once_with_its_outcome() -> None:
     assert {key: row["label"] for key, row in by_key(books.world.ledger()).items()} == late
     assert books.world.stored("ledger").height == books.rows.height
     totals = books.settlement.totals
-    assert (totals.settled, totals.joined, totals.without_outcome) == (books.rows.height, books.rows.height, 0)
+    assert (totals.settled, totals.joined, totals.without_outcome) == (
+        books.rows.height,
+        books.rows.height,
+        0,
+    )
     assert (totals.duplicates, totals.corrected, totals.unknown) == (0, 0, 0)
 
 

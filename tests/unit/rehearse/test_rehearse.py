@@ -11,8 +11,8 @@ from seatrial.errors import DataRefused, GateClosed
 from seatrial.facts.rehearsal import LoopEvent, PolicyResult, RehearsalReport
 from seatrial.rehearse.rehearse import rehearse
 from seatrial.rehearse.replay import SHOWN, Scratch
-from tests.parcels_loop import DAY, World, history_of
 from tests.fakes.training import START
+from tests.parcels_loop import DAY, World, history_of
 
 BEGAN, ENDED = START + 30 * DAY, START + 50 * DAY
 CHANGED = START + 42 * DAY
@@ -98,9 +98,7 @@ def test_the_loops_value_is_what_its_ledger_booked(rehearsed: Rehearsed) -> None
 
 def test_simple_policies_are_worth_what_a_hand_would_sum(rehearsed: Rehearsed) -> None:
     rows = rehearsed.replayed()
-    acting = (
-        pl.when(pl.col("late")).then((4 * pl.col("weight")).clip(-5, 20)).otherwise(-3.0).alias("value")
-    )
+    acting = pl.when(pl.col("late")).then((4 * pl.col("weight")).clip(-5, 20)).otherwise(-3.0).alias("value")
     values = rows.select(acting, "express")
     assert rehearsed.policy("no_model").value.value == 0.0
     assert rehearsed.policy("act_always").value.value == pytest.approx(values["value"].sum())
@@ -126,7 +124,9 @@ def test_the_loop_lived_on_the_way_and_its_events_are_in_time_order(rehearsed: R
     assert [event.at for event in events] == sorted(event.at for event in events)
     assert rehearsed.heard == list(events)
     kinds = [event.kind for event in events]
-    assert {"release live", "job started", "release shadow", "release canary", "release retired"} <= set(kinds)
+    assert {"release live", "job started", "release shadow", "release canary", "release retired"} <= set(
+        kinds
+    )
     assert set(kinds) <= SHOWN
     assert rehearsed.policy("loop").retrainings == kinds.count("job started") >= 2
     assert rehearsed.policy("monthly").retrainings == 1
@@ -170,9 +170,10 @@ def test_what_happens_later_changes_no_earlier_decision(rehearsed: Rehearsed) ->
     early = pl.col("made_at") < CHANGED
     columns = ["prediction_id", "release", "assigned", "score", "decision", "value"]
     assert (
-        other.world.ledger().filter(early).select(columns).equals(
-            rehearsed.world.ledger().filter(early).select(columns)
-        )
+        other.world.ledger()
+        .filter(early)
+        .select(columns)
+        .equals(rehearsed.world.ledger().filter(early).select(columns))
     )
     assert other.policy("loop").value != rehearsed.policy("loop").value
 

@@ -28,9 +28,7 @@ def gates(
     return run_gates(product, model, snapshot)
 
 
-def closed(
-    product: Product = PRODUCT, model: Model = MODEL, snapshot: Snapshot = SNAPSHOT
-) -> list[str]:
+def closed(product: Product = PRODUCT, model: Model = MODEL, snapshot: Snapshot = SNAPSHOT) -> list[str]:
     return [gate.gate for gate in gates(product, model, snapshot) if not gate.passed]
 
 

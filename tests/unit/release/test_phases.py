@@ -87,7 +87,11 @@ def test_a_trial_moves_on_with_its_share_and_the_moment_of_the_change(metadata: 
         "numbers": {"share": 0.1, "rows": 600},
         "share": 0.1,
     }
-    assert [kind for kind, _ in entries(metadata)] == ["release candidate", "release shadow", "release canary"]
+    assert [kind for kind, _ in entries(metadata)] == [
+        "release candidate",
+        "release shadow",
+        "release canary",
+    ]
 
 
 def test_what_goes_live_retires_its_predecessor_and_remembers_it(metadata: MemoryMetadata) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from seatrial.errors import NotReady
 from seatrial.web import server
-from seatrial.web.server import ServerProcess
+from seatrial.web.server import ServerProcess, address
 
 SLEEPS = "import time; print('up', flush=True); time.sleep(60)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPS
@@ -28,7 +28,7 @@ class Health(BaseHTTPRequestHandler):
         self.send_response((503 if Health.asked <= 2 else 200) if known else 404)
         self.end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         """Silence."""
 
 
@@ -72,9 +72,17 @@ def test_a_server_that_ended_is_reported_with_its_status() -> None:
 
 @pytest.mark.parametrize("path", ["/readyz", "/elsewhere"])
 def test_a_server_that_never_answers_well_is_given_up(path: str) -> None:
-    with health() as url, process(SLEEPS, url if path == "/elsewhere" else "http://127.0.0.1:9", path) as started:
-        with pytest.raises(NotReady, match="not ready within"):
-            started.wait_until_ready(0.3)
+    with (
+        health() as url,
+        process(SLEEPS, url if path == "/elsewhere" else "http://127.0.0.1:9", path) as started,
+        pytest.raises(NotReady, match="not ready within"),
+    ):
+        started.wait_until_ready(0.3)
+
+
+def test_an_address_can_be_opened_as_it_is() -> None:
+    assert address("127.0.0.1", 8400) == "http://127.0.0.1:8400"
+    assert address("::1", 8400) == "http://[::1]:8400"
 
 
 def test_a_server_is_ended_in_order() -> None:

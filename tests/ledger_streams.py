@@ -229,5 +229,6 @@ def ledger_days(
         pl.lit("live").alias("served"),
         pl.lit(False).alias("capped"),
         pl.lit("sha256:o").alias("objective"),
+        pl.lit(False).alias("awaited"),
     )
     return booked.select(pl.col(name).cast(kind) for name, kind in polars_schema(LEDGER).items())

@@ -35,6 +35,8 @@ def trial(
     share: float = 0.0,
     days: int = 10,
     rows_in_step: int = 600,
+    scored_rows: int = 1000,
+    fallback_share: float = 0.0,
 ) -> Trial:
     """A challenger that earned `value` more per row than the live release, give or take `half`."""
     bounded = value is not None and half is not None
@@ -45,7 +47,15 @@ def trial(
         n=days,
     )
     release = hotel_release("r0002", phase=phase, share=share)
-    return Trial(release=release, difference=difference, rows=1000, days=days, rows_in_step=rows_in_step)
+    return Trial(
+        release=release,
+        difference=difference,
+        rows=1000,
+        days=days,
+        rows_in_step=rows_in_step,
+        scored_rows=scored_rows,
+        fallback_share=fallback_share,
+    )
 
 
 def incident(

@@ -3,8 +3,9 @@
 import ipaddress
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from seatrial.errors import SettingsInvalid
@@ -29,15 +30,24 @@ _MEANINGS = {
     "tick_seconds": "seconds between two rounds of the loop",
     "clock_offset": "seconds added to the machine's clock, to replay history as if it were now",
 }
+# Up to the last @: a password with an @ in it must not be shown by halves.
+_PASSWORD = re.compile(r"(://[^:/@]*:).*@")
+_QUERY_PASSWORD = re.compile(r"([?&][^=&]*(?:password|passwd)[^=&]*=)[^&#]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Setting:
     """One value as text, with its origin: an argument, an environment variable, or the default."""
 
-    value: str
+    # Not in the repr: tracebacks and logs show reprs, and a URL may hold a password.
+    value: str = field(repr=False)
     origin: str
     meaning: str
+
+    @property
+    def shown(self) -> str:
+        """The value as it may be shown and logged: passwords of a URL are three asterisks."""
+        return _QUERY_PASSWORD.sub(r"\1***", _PASSWORD.sub(r"\1***@", self.value))
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,10 @@ class Settings:
     def clock_offset(self) -> float:
         """Seconds that the workspace's clock is ahead of the machine's; negative in a replay of the past."""
         return float(self.values["clock_offset"].value)
+
+    def shown(self) -> dict[str, Setting]:
+        """All settings as they may be shown and logged."""
+        return {name: replace(setting, value=setting.shown) for name, setting in self.values.items()}
 
     def environment(self) -> dict[str, str]:
         """The settings as environment variables, for processes that are started from here."""

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seatrial.ports.clock import Clock
@@ -28,8 +29,13 @@ def workspace_clock(settings: Settings) -> Clock:
     return SystemClock(timedelta(seconds=settings.clock_offset))
 
 
-def open_workspace(settings: Settings, clock: Clock | None = None, *, durable: bool = True) -> Workspace:
-    """The workspace of the settings, made if it is not there. `durable=False` is for scratch workspaces."""
+def open_workspace(
+    settings: Settings, clock: Clock | None = None, *, product: str = "", durable: bool = True
+) -> Workspace:
+    """The workspace of the settings, made if it is not there, with the journal of one product.
+
+    `durable=False` is for scratch workspaces.
+    """
     from seatrial.adapters.artifacts.store import open_artifacts
     from seatrial.adapters.journal.reader import FileJournalReader
     from seatrial.adapters.metadata.store import open_metadata
@@ -43,15 +49,20 @@ def open_workspace(settings: Settings, clock: Clock | None = None, *, durable: b
         metadata=open_metadata(settings.metadata_url, clock, durable=durable),
         tables=DeltaTables(folder / "tables"),
         artifacts=open_artifacts(folder / "artifacts"),
-        journal=FileJournalReader(folder / "journal"),
+        journal=FileJournalReader(_journal_folder(settings, product)),
     )
 
 
-def journal_writer(settings: Settings, name: str, *, segment_seconds: float = 1.0) -> Any:
+def _journal_folder(settings: Settings, product: str) -> Path:
+    """Each product has a journal of its own, so that no loop drains what belongs to another."""
+    return settings.workspace / "journal" / product
+
+
+def journal_writer(settings: Settings, name: str, *, product: str = "", segment_seconds: float = 1.0) -> Any:
     """This process's end of the journal; its `tick` seals segments that have been open for `segment_seconds`."""
     from seatrial.adapters.journal.writer import FileJournalWriter
 
-    return FileJournalWriter(settings.workspace / "journal", name, segment_seconds=segment_seconds)
+    return FileJournalWriter(_journal_folder(settings, product), name, segment_seconds=segment_seconds)
 
 
 def source_reader() -> Any:
@@ -87,13 +98,13 @@ def model_inspector() -> "ModelInspector":
     return SubprocessInspector()
 
 
-def reconciler(product: "Product", workspace: Workspace) -> "Reconciler":
+def reconciler(product: "Product", settings: Settings) -> "Reconciler":
     """The loop of one product in this process."""
     from seatrial.cycle.reconcile import Reconciler
 
-    return Reconciler(
-        product, workspace, training_tools(workspace), holder=f"{os.uname().nodename}:{os.getpid()}"
-    )
+    workspace = open_workspace(settings, product=product.name)
+    holder = f"{os.uname().nodename}:{os.getpid()}"
+    return Reconciler(product, workspace, training_tools(workspace), holder=holder)
 
 
 @contextmanager
@@ -111,12 +122,12 @@ def scratch(
     clock = SimulatedClock(start)
     with tempfile.TemporaryDirectory(prefix="seatrial-rehearsal-") as folder:
         settings = read_settings({"workspace": folder}, environment={})
-        workspace = open_workspace(settings, clock, durable=False)
+        workspace = open_workspace(settings, clock, product=product.name, durable=False)
         live = training_tools(workspace)
         history = (history_reader or live.history).read(product, start)
         fixed = Tools(history=FixedHistory(history), framework=live.framework, runtime=live.runtime)
         # Sealed by the replay itself, at each round of the simulated loop.
-        journal = journal_writer(settings, "rehearsal", segment_seconds=math.inf)
+        journal = journal_writer(settings, "rehearsal", product=product.name, segment_seconds=math.inf)
         try:
             yield Scratch(workspace=workspace, clock=clock, journal=journal, tools=fixed, history=history)
         finally:
@@ -129,8 +140,8 @@ def serving(settings: Settings, product: str) -> "Serving":
     from seatrial.cycle.routes import RecordedRoutes
     from seatrial.serve.serving import Serving
 
-    workspace = open_workspace(settings)
-    journal = journal_writer(settings, "server")
+    workspace = open_workspace(settings, product=product)
+    journal = journal_writer(settings, "server", product=product)
     return Serving(
         product,
         RecordedRoutes(workspace.metadata, product),

@@ -19,7 +19,7 @@ def decide(app: App) -> None:
     from seatrial.cycle.control import one_turn
     from seatrial.wiring import reconciler
 
-    with one_turn(reconciler(app.product(), app.workspace())) as loop:
+    with one_turn(reconciler(app.product(), app.settings())) as loop:
         tick = loop.tick()
     if tick.busy:
         app.show({"busy": True}, lambda: "another worker runs the loop of this product")
@@ -34,7 +34,7 @@ def show(app: App) -> None:
     from seatrial.decide.policy import next_steps
     from seatrial.wiring import reconciler
 
-    steps = next_steps(reconciler(app.product(), app.workspace()).situation())
+    steps = next_steps(reconciler(app.product(), app.settings()).situation())
     app.show({"steps": steps}, lambda: steps_text(steps))
 
 

@@ -47,13 +47,15 @@ def show(app: App) -> None:
 
 @release.command("rollback")
 @click.option("--why", required=True, help="The reason, for the logbook.")
+@click.option("--challenger", is_flag=True, help="The release in shadow or canary instead of the live one.")
 @command_options
-def rollback(app: App, why: str) -> None:
-    """Roll the live release back; its predecessor is live again within seconds."""
-    from seatrial.cycle.stages import roll_back_live
+def rollback(app: App, why: str, challenger: bool) -> None:
+    """Roll the live release back: its predecessor is live again within seconds. Or end a trial."""
+    from seatrial.cycle.stages import roll_back_challenger, roll_back_live
 
-    again = roll_back_live(app.workspace(), app.product().name, why=why, actor=getpass.getuser())
-    app.show(again, lambda: f"{again.id} is live again")
+    act = roll_back_challenger if challenger else roll_back_live
+    found = act(app.workspace(), app.product().name, why=why, actor=getpass.getuser())
+    app.show(found, lambda: f"{found.id} is {found.phase.value}")
 
 
 @release.command("approve")

@@ -45,7 +45,7 @@ def show(app: App, **arguments: str | None) -> None:
     """Show the settings and where each comes from."""
     from seatrial.cli.words import table
 
-    values = app.settings(**arguments).values
+    values = app.settings(**arguments).shown()
     rows = [(name, one.value, one.origin, one.meaning) for name, one in values.items()]
     app.show(values, lambda: table(("setting", "value", "from", "meaning"), rows))
 
@@ -57,10 +57,9 @@ def up(app: App, **arguments: str | None) -> None:
     """Start data plane, control plane and console together; stopping loses nothing."""
     from seatrial.errors import NotReady
     from seatrial.web.server import start
-    from seatrial.wiring import open_workspace, reconciler
+    from seatrial.wiring import reconciler
 
     settings, product = app.settings(**arguments), app.product()
-    workspace = open_workspace(settings)
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -70,7 +69,7 @@ def up(app: App, **arguments: str | None) -> None:
             server.wait_until_ready()
         urls = {"predictions": servers[0].url, "console": servers[1].url}
         app.show(urls, lambda: f"predictions {urls['predictions']}\nconsole     {urls['console']}")
-        loop = _Loop(app, reconciler(product, workspace), stop, settings.tick_seconds)
+        loop = _Loop(app, reconciler(product, settings), stop, settings.tick_seconds)
         loop.start()
         while not stop.wait(1.0):
             for server in servers:

@@ -17,7 +17,7 @@ def value(app: App) -> None:
     from seatrial.cycle.control import one_turn
     from seatrial.wiring import reconciler
 
-    with one_turn(reconciler(app.product(), app.workspace())) as loop:
+    with one_turn(reconciler(app.product(), app.settings())) as loop:
         loop.observe()
     _show(app)
 

@@ -162,4 +162,6 @@ def _text_rules(texts: pl.Series, *, closed: bool) -> tuple[dict[str, Any], list
         return {"values": values, "severity": "warning"}, [told]
     longest = max(present.str.len_chars().to_list())
     limit = max(SHORTEST_LIMIT, 2 * longest)
-    return {"max_length": limit}, [f"longest text in the sample {longest} characters, doubled"]
+    return {"max_length": limit}, [
+        f"longest text in the sample {longest} characters; the limit is double that, at least {SHORTEST_LIMIT}"
+    ]

@@ -12,7 +12,7 @@ from seatrial.data.ports import SourceReader
 from seatrial.errors import Conflict, ProductFileInvalid
 from seatrial.ports.workspace import Workspace
 from seatrial.product.read import FILE_NAME
-from seatrial.product.schema import NAME_PATTERN, Source
+from seatrial.product.schema import NAME_PATTERN, NAME_WORDS, Source
 from seatrial.product.yaml_lines import parse_yaml
 from seatrial.prototype.draft import declared_sources
 from seatrial.prototype.intake import Intake, source_name, take_in
@@ -42,9 +42,7 @@ def write_product(
     if present and not replace:
         raise Conflict(f"{present[0]} is there already; --force replaces it")
     if not re.fullmatch(NAME_PATTERN, name):
-        raise ProductFileInvalid(
-            [f"product: expected small letters, digits and dashes, got {name!r}"], name=FILE_NAME
-        )
+        raise ProductFileInvalid([f"product: expected {NAME_WORDS}, got {name!r}"], name=FILE_NAME)
     folder.mkdir(parents=True, exist_ok=True)
     answers = _answers(answers_text)
     model = _brought(folder, model_file)

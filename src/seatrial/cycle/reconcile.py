@@ -64,43 +64,38 @@ class Reconciler:
         self.survey = Survey(self.workspace, self.product)
 
     def tick(self) -> Tick:
-        """One round under the lease: observe, finish what is due, decide, act.
+        """One round under the lease: observe, decide, act, work on jobs.
 
         Raises LeaseLost when another worker took over in the middle.
         """
-        lease = self._lease()
+        return self._leased(self._round)
+
+    def observe(self) -> Tick:
+        """The first half of a round alone: drain, join, settle, watch; nothing is decided."""
+        return self._leased(self._observe)
+
+    def _leased(self, work: Callable[[Lease], Tick]) -> Tick:
+        lease = self.workspace.metadata.acquire(f"loop:{self.product.name}", self.holder, LEASE_SECONDS)
         if lease is None:
             return Tick(busy=True)
+        # The lease is kept from here on: what is pending may take longer to read than one lease lasts.
         with kept(self.workspace.metadata, lease, LEASE_SECONDS):
-            return self._round(lease)
+            # A later epoch: another worker was at it in between, and what is remembered as pending is stale.
+            if self.settlement is None or self._epoch != lease.epoch:
+                self.settlement = Settlement(self.workspace, self.product)
+                self._epoch = lease.epoch
+            return work(lease)
 
     def _round(self, lease: Lease) -> Tick:
         seen = self._observe(lease)
         workshop = Workshop(self.product, self.workspace, self.tools, lease)
-        for job in self._jobs():
-            work_on(workshop, job)
         steps = next_steps(self.situation())
         for step in steps:
             _ACTIONS[step.kind](self, workshop, step)
+        # After the trial was judged: a source that cannot be reached must not keep a sick release in traffic.
+        for job in self._jobs():
+            work_on(workshop, job)
         return replace(seen, steps=tuple(steps))
-
-    def observe(self) -> Tick:
-        """The first half of a round alone: drain, join, settle, watch; nothing is decided."""
-        lease = self._lease()
-        if lease is None:
-            return Tick(busy=True)
-        with kept(self.workspace.metadata, lease, LEASE_SECONDS):
-            return self._observe(lease)
-
-    def _lease(self) -> Lease | None:
-        lease = self.workspace.metadata.acquire(f"loop:{self.product.name}", self.holder, LEASE_SECONDS)
-        if lease is None:
-            return None
-        # A later epoch: another worker was at it in between, and what is remembered as pending is stale.
-        if self.settlement is None or self._epoch != lease.epoch:
-            self.settlement = Settlement(self.workspace, self.product)
-        self._epoch = lease.epoch
-        return lease
 
     def _observe(self, lease: Lease) -> Tick:
         assert self.settlement is not None  # made with the lease
@@ -112,7 +107,7 @@ class Reconciler:
 
     def release_lease(self) -> None:
         """Let another worker take over at once instead of when the lease expires."""
-        lease = self._lease()
+        lease = self.workspace.metadata.acquire(f"loop:{self.product.name}", self.holder, LEASE_SECONDS)
         if lease is not None:
             self.workspace.metadata.release(lease)
 
@@ -135,28 +130,32 @@ class Reconciler:
             policy=policy_of(self.product),
             live=live,
             live_trained_to=model.trained_to if model else None,
-            trial=self._trial(live, tried) if live and tried else None,
+            trial=self._trial(live, tried, _wait(model)) if live and tried else None,
             incidents=incidents,
             last_retrain_at=max((job.created_at for job in jobs), default=None),
             retraining=any(job.finished_at is None for job in jobs),
             approved=approved,
         )
 
-    def _trial(self, live: Release, tried: Release) -> Trial:
+    def _trial(self, live: Release, tried: Release, longest_wait: timedelta) -> Trial:
         both = pl.col("release").is_in([live.id, tried.id])
         booked = (pl.col("made_at") >= tried.created_at) & pl.col("batch").is_not_null()
         found = self.workspace.tables.read(table_name(self.product.name, "ledger"), where=both & booked)
         ledger = stored_rows(found, polars_schema(STORED_LEDGER))
-        days = paired(
-            ledger, challenger=tried.id, live=live.id, confidence=self.product.file.release.confidence
-        )
-        since = ledger.filter((pl.col("release") == tried.id) & (pl.col("made_at") >= tried.changed_at))
+        # A day that still fills would weigh as much as a whole one, and change at every look.
+        until = _day(self.workspace.clock.now() - longest_wait)
+        confidence = self.product.file.release.confidence
+        days = paired(ledger, challenger=tried.id, live=live.id, until=until, confidence=confidence)
+        in_step = paired(ledger, challenger=tried.id, live=live.id, since=tried.changed_at)
+        own = ledger.filter(pl.col("release") == tried.id)
         return Trial(
             release=tried,
             difference=days.value_per_row,
             rows=days.rows,
             days=len(days.days),
-            rows_in_step=since["value"].count(),
+            rows_in_step=in_step.rows,
+            scored_rows=own.height,
+            fallback_share=own["score"].null_count() / max(1, own.height),
         )
 
     def promote(self, workshop: Workshop, step: Step) -> None:
@@ -182,8 +181,8 @@ class Reconciler:
             roll_back(transaction, release, now=workshop.now, why=step.why, numbers=step.numbers)
 
     def retrain(self, workshop: Workshop, step: Step) -> None:
-        """Start a retraining job and work on it as far as it is due."""
-        work_on(workshop, open_job(workshop, why=step.why, takes=self.training_takes))
+        """Open a retraining job; the round works on it next."""
+        open_job(workshop, why=step.why, takes=self.training_takes)
 
     def ask(self, workshop: Workshop, step: Step) -> None:
         """Ask for approval once; the answer is a logbook entry `approved` with the release as its subject."""
@@ -224,6 +223,14 @@ def close_incidents(transaction: Transaction, product: str, *, now: datetime, by
         if incident.closed_at is None:
             transaction.put(msgspec.structs.replace(incident, closed_at=now, closed_by=by))
             transaction.log(product=product, kind="incident closed", subject=incident.id, body={"by": by})
+
+
+def _wait(model: Model | None) -> timedelta:
+    return timedelta(seconds=model.longest_wait if model else 0.0)
+
+
+def _day(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _named(transaction: Transaction, product: str, step: Step) -> Release:

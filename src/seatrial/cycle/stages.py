@@ -11,7 +11,7 @@ from seatrial.facts.model import Model
 from seatrial.facts.release import Release
 from seatrial.facts.snapshot import Snapshot
 from seatrial.ports.workspace import Workspace
-from seatrial.release.phases import live_release, roll_back
+from seatrial.release.phases import challenger, live_release, roll_back
 
 FactT = TypeVar("FactT", bound=msgspec.Struct)
 # What makes a fact of each kind, for the error that says that none is there.
@@ -63,6 +63,15 @@ def roll_back_live(workspace: Workspace, product: str, *, why: str, actor: str) 
         again = roll_back(transaction, live, now=now, why=why, actor=actor)
         close_incidents(transaction, product, now=now, by=f"rolled back to {again.id}")
         return again
+
+
+def roll_back_challenger(workspace: Workspace, product: str, *, why: str, actor: str) -> Release:
+    """The challenger, out of shadow or canary. Raises NotFound when nothing is on trial."""
+    with workspace.metadata.begin() as transaction:
+        tried = challenger(transaction, product)
+        if tried is None:
+            raise NotFound(f"{product} has no release in shadow or canary to roll back")
+        return roll_back(transaction, tried, now=workspace.clock.now(), why=why, actor=actor)
 
 
 def approve(workspace: Workspace, product: str, release: str, *, actor: str) -> None:

@@ -1,8 +1,10 @@
 """The rules of the loop: a situation in, the steps that follow from it out. Pure functions.
 
-A challenger is judged on the value of matured decisions, compared row by row with the live release. It is
-rolled back as soon as the always-valid interval lies below zero, moves on when enough outcomes matured
-without harm, and is promoted after its last canary share if it has not earned less than the live release.
+A challenger is judged on the value of matured decisions, compared row by row with the live release. Two things
+end a trial early, at any look: an always-valid interval that lies below zero (rolled back) or above it
+(promoted). Otherwise it ends on one day that was fixed beforehand, by the sign of what it earned more: looking
+every day and stopping at the first good one would promote by luck. The canary's shares grow meanwhile; they
+bound what a sick release can do, not what is known about its value.
 """
 
 from seatrial.decide.situation import Situation, Trial
@@ -10,11 +12,15 @@ from seatrial.facts.finding import Incident
 from seatrial.facts.release import Phase
 from seatrial.facts.step import Step, StepKind
 
-# A trial that has not shown itself at least as good after this many days of outcomes is given up: it costs
-# attention and blocks the next retraining.
-PATIENCE_DAYS = 14
+# Two weeks hold every weekday twice. The day on which a trial is decided by value.
+TRIAL_DAYS = 14
 # The interval is asymptotic in days: before a week of them it may be far too narrow.
 FEWEST_DAYS = 7
+# A trial that cannot be judged blocks the next retraining; in days of the calendar.
+LONGEST_DAYS = 60
+# A challenger that leaves more rows than this to the fallback is not what would go live.
+MOST_FALLBACKS = 0.05
+FEWEST_ROWS = 50
 
 
 def next_steps(situation: Situation) -> list[Step]:
@@ -30,27 +36,48 @@ def next_steps(situation: Situation) -> list[Step]:
 
 
 def _judge(situation: Situation, trial: Trial) -> Step:
+    gone = _reason_to_go(situation, trial)
+    if gone is not None:
+        return _step(StepKind.ROLL_BACK, trial, gone)
     difference = trial.difference
-    if trial.days >= FEWEST_DAYS and difference.upper is not None and difference.upper < 0:
-        return _step(StepKind.ROLL_BACK, trial, "it earns less than the live release, beyond doubt")
-    if trial.rows_in_step < situation.policy.shadow_outcomes or difference.value is None:
+    if difference.value is None or trial.rows_in_step < situation.policy.shadow_outcomes:
         return _step(StepKind.HOLD, trial, f"waiting for {situation.policy.shadow_outcomes} matured outcomes")
-    if difference.value < 0:
-        if trial.days >= PATIENCE_DAYS:
-            return _step(
-                StepKind.ROLL_BACK, trial, f"not better than the live release after {trial.days} days"
-            )
-        return _step(StepKind.HOLD, trial, "it has earned less than the live release so far")
-    return _forward(situation, trial)
-
-
-def _forward(situation: Situation, trial: Trial) -> Step:
     following = next_share(situation.policy.canary, trial.release.phase, trial.release.share)
-    if following is not None:
+    if following is not None and difference.value >= 0:
         return _step(StepKind.PROMOTE, trial, f"no harm seen; canary at {following:.0%}", share=following)
+    if following is None and (_surely_better(trial) or trial.days >= TRIAL_DAYS):
+        return _to_live(situation, trial)
+    return _step(StepKind.HOLD, trial, f"{trial.days} of {TRIAL_DAYS} days of outcomes seen")
+
+
+def _reason_to_go(situation: Situation, trial: Trial) -> str | None:
+    """Why the challenger is rolled back, or None."""
+    difference = trial.difference
+    if trial.scored_rows >= FEWEST_ROWS and trial.fallback_share > MOST_FALLBACKS:
+        return f"it left {trial.fallback_share:.0%} of its rows to the fallback"
+    if trial.days >= FEWEST_DAYS and difference.upper is not None and difference.upper < 0:
+        return "it earns less than the live release, beyond doubt"
+    if trial.days >= TRIAL_DAYS and difference.value is not None and difference.value < 0:
+        return f"it earned less than the live release in {trial.days} days"
+    age = (situation.now - trial.release.created_at).total_seconds() / 86400
+    if age >= LONGEST_DAYS:
+        return f"it could not be judged in {age:.0f} days: {trial.days} days with outcomes"
+    return None
+
+
+def _surely_better(trial: Trial) -> bool:
+    return trial.days >= FEWEST_DAYS and trial.difference.lower is not None and trial.difference.lower > 0
+
+
+def _to_live(situation: Situation, trial: Trial) -> Step:
+    why = (
+        "it earns more than the live release, beyond doubt"
+        if _surely_better(trial)
+        else f"it earned at least as much as the live release in {trial.days} days"
+    )
     if situation.policy.approve_live and trial.release.id not in situation.approved:
-        return _step(StepKind.ASK, trial, "it has earned its promotion; the product file asks for approval")
-    return _step(StepKind.PROMOTE, trial, "it has earned at least as much as the live release", share=1.0)
+        return _step(StepKind.ASK, trial, f"{why}; the product file asks for approval")
+    return _step(StepKind.PROMOTE, trial, why, share=1.0)
 
 
 def next_share(canary: tuple[float, ...], phase: Phase, share: float) -> float | None:

@@ -26,8 +26,9 @@ class Trial:
     """A challenger and what its matured rows say, compared row by row with the live release.
 
     `difference` is the mean daily difference of value per row (challenger minus live), its interval valid at
-    every look; `rows` and `days` are what matured since the challenger began, `rows_in_step` since its
-    present phase or share began.
+    every look; `rows` and `days` are what matured since the challenger began, in days that are over, and
+    `rows_in_step` since its present phase or share began. Of all its `scored_rows`, matured or not, it left
+    `fallback_share` to the fallback.
     """
 
     release: Release
@@ -35,6 +36,8 @@ class Trial:
     rows: int
     days: int
     rows_in_step: int
+    scored_rows: int = 0
+    fallback_share: float = 0.0
 
 
 @dataclass(frozen=True)

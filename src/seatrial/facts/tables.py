@@ -71,9 +71,13 @@ LEDGER: tuple[Column, ...] = (
     Column("capped", "bool", "whether the value range cut a value of this row"),
     Column("loss", "float", "Brier loss of the score, in [0, 1]; null without score or outcome"),
     Column("objective", "string", "digest of the objective it was valued under"),
+    Column(
+        "awaited", "bool", "whether it brings the first known value of an answer that was booked without one"
+    ),
 )
 
-# As stored: which settlement booked the row; null marks a later correction, which no monitor counts again.
+# As stored: which settlement booked the row. First bookings and first known values have a number; null marks a
+# correction of what was known, which no monitor counts again.
 STORED_LEDGER: tuple[Column, ...] = (*LEDGER, Column("batch", "int", "number of the settlement"))
 
 QUARANTINE: tuple[Column, ...] = (

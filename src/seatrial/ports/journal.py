@@ -48,3 +48,7 @@ class JournalReader(Protocol):
     def discard(self, segment: Segment) -> None:
         """Remove a segment after it was handed over; a no-op when it is gone."""
         ...
+
+    def aside(self, segment: Segment, reason: str) -> None:
+        """Keep a segment that cannot be handed over, with the reason, and hand it out no more; a no-op when it is gone."""
+        ...

@@ -68,6 +68,11 @@ def compile_expression(
     return Expression(text=text, reads=reads, type=result, polars=parsed.cast(polars_type(result)))
 
 
+def columns_read(text: str, *, name: str) -> frozenset[str]:
+    """The columns that an expression reads. Raises ExpressionInvalid when it cannot be parsed."""
+    return frozenset(_parse(text, name).meta.root_names())
+
+
 def _parse(text: str, name: str) -> pl.Expr:
     try:
         return pl.sql_expr(text)

@@ -1,17 +1,47 @@
 """The fields of `product.yaml`, as this version acts on them. What it does not act on is not accepted."""
 
+import re
+from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from seatrial.product.amounts import parse_budget, parse_duration, parse_share
 
-NAME_PATTERN = "[a-z][a-z0-9-]*"
+NAME_PATTERN = "^[a-z][a-z0-9-]*$"
+NAME_WORDS = "small letters, digits and dashes, beginning with a letter"
+_COLUMN_PATTERN = "^[a-z][a-z0-9_]*$"
 
 Share = Annotated[float, BeforeValidator(parse_share)]
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
 Expression = Annotated[str, AfterValidator(lambda text: " ".join(text.split()))]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+def _check_product_name(text: str) -> str:
+    if not re.fullmatch(NAME_PATTERN, text):
+        raise ValueError(f"expected {NAME_WORDS}")
+    return text
+
+
+def _check_name(text: str) -> str:
+    if not re.fullmatch(_COLUMN_PATTERN, text):
+        raise ValueError("expected small letters, digits and underscores, beginning with a letter")
+    return text
+
+
+# The patterns are for the JSON Schema; what people read is the sentence.
+ProductName = Annotated[
+    str, AfterValidator(_check_product_name), Field(json_schema_extra={"pattern": NAME_PATTERN})
+]
+Name = Annotated[str, AfterValidator(_check_name), Field(json_schema_extra={"pattern": _COLUMN_PATTERN})]
 
 
 def _yes_or_no(value: object) -> object:
@@ -114,7 +144,8 @@ class Train(_Section):
     """How much of the newest matured history validates, and the seed."""
 
     validate_share: Annotated[Share, Field(gt=0, lt=0.9)] = Field(default=0.2, alias="validate")
-    seed: int = 0
+    # What NumPy and scikit-learn take as a seed.
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     slices: tuple[str, ...] = ()
 
 
@@ -147,6 +178,16 @@ class ReleaseSection(_Section):
     confidence: Annotated[Share, Field(gt=0.5, lt=1)] = 0.95
     approve: tuple[Literal["live"], ...] = ()
 
+    @field_validator("canary")
+    @classmethod
+    def _shares_ascend(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
+        if any(later <= earlier for earlier, later in pairwise(shares)):
+            shown = ", ".join(f"{share:.10g}" for share in shares)
+            raise ValueError(
+                f"each share must be larger than the one before it, or it would be skipped; got {shown}"
+            )
+        return shares
+
 
 class Retrain(_Section):
     """What makes the loop retrain, and how often at most."""
@@ -154,13 +195,12 @@ class Retrain(_Section):
     on: tuple[Literal["harm", "age"], ...] = ("harm", "age")
     max_age: Seconds = 120 * 86400.0
     at_most: Seconds = 7 * 86400.0
-    cost: Annotated[float, Field(ge=0)] = 0.0
 
 
 class ProductFile(_Section):
     """The whole product file."""
 
-    product: Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
+    product: ProductName
     purpose: str = Field(min_length=10)
     owner: Owner | None = None
     objective: Objective | None = None

@@ -1,7 +1,8 @@
 """The ledger: one row for each matured prediction, with what its decision was worth.
 
 Append-only. A row that is booked without an outcome, or whose outcome is corrected later, is followed by a row of
-the same prediction and release with a later `settled_at`; `current` keeps the last word on each.
+the same prediction and release with a later `settled_at`; `current` keeps the last word on each. The first row with a
+value after one without is `awaited`: whoever waits for outcomes has still to see it.
 """
 
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from seatrial.product.stored import outcome_types, stored_columns, value_columns
 from seatrial.value.outcomes import latest_outcomes
 
 _IDENTITY = ["prediction_id", "release"]
+# What tells the prediction that was booked from a repetition of it.
+_BOOKED = [*_IDENTITY, "assigned", "made_at"]
 _VALUES = ["value", "baseline_value", "act_value", "rest_value"]
 
 
@@ -73,21 +76,25 @@ def resettle(
     *,
     settled_at: datetime,
 ) -> Settled:
-    """Correction rows for booked predictions whose outcome came late or was corrected; empty when nothing changed.
+    """New rows for booked predictions whose outcome came late or was corrected; empty when nothing changed.
 
-    A prediction that `ledger` does not hold is left for `settle`. A row valued under another objective is booked
+    `awaited` marks the first known value of a prediction and release; the other rows correct what was known. A
+    prediction that `ledger` does not hold is left for `settle`. A row valued under another objective is booked
     anew only when its label changed.
     """
-    fresh = settle(product, predictions, outcomes, settled_at=settled_at)
-    if ledger.is_empty() or fresh.rows.is_empty():
-        empty = fresh.rows.clear()
+    if ledger.is_empty() or predictions.is_empty():
+        empty = pl.DataFrame(schema=polars_schema(LEDGER))
         return Settled(empty, _counted(0, empty, 0, 0))
+    booked = predictions.sort("received_at").join(
+        ledger.select(_BOOKED).unique(), on=_BOOKED, how="semi", maintain_order="left"
+    )
+    fresh = settle(product, booked, outcomes, settled_at=settled_at)
     before = current(ledger).select(*_IDENTITY, "label", "objective", *_VALUES)
     paired = fresh.rows.join(before, on=_IDENTITY, how="inner", maintain_order="left", suffix="_before")
     moved = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in _VALUES)
     same_objective = pl.col("objective") == pl.col("objective_before")
     changed = paired.filter(pl.col("label").ne_missing(pl.col("label_before")) | (same_objective & moved))
-    rows = changed.select(fresh.rows.columns)
+    rows = _marked(changed.select(fresh.rows.columns), ledger)
     return Settled(rows, _counted(0, rows, 0, rows.height))
 
 
@@ -103,6 +110,14 @@ def current(ledger: pl.DataFrame) -> pl.DataFrame:
     return latest.sort("made_at", *_IDENTITY)
 
 
+def _marked(rows: pl.DataFrame, ledger: pl.DataFrame) -> pl.DataFrame:
+    """The rows, with `awaited` where the ledger holds no value of this prediction and release yet."""
+    known = ledger.filter(pl.col("value").is_not_null()).select(*_IDENTITY, awaited=False).unique()
+    marked = rows.drop("awaited").join(known, on=_IDENTITY, how="left", maintain_order="left")
+    first = pl.col("awaited").is_null() & pl.col("value").is_not_null()
+    return marked.with_columns(first.alias("awaited")).select(rows.columns)
+
+
 def _booked(product: Product, joined: pl.DataFrame, settled_at: datetime) -> pl.DataFrame:
     # A score of exactly 1 in 32 bits may come back a hair above it.
     score = pl.col("score").fill_nan(None)
@@ -114,6 +129,7 @@ def _booked(product: Product, joined: pl.DataFrame, settled_at: datetime) -> pl.
         product.block(valued["made_at"]).alias("block"),
         pl.lit(settled_at).cast(TIMESTAMP).alias("settled_at"),
         pl.lit(product.objective.digest).alias("objective"),
+        pl.lit(False).alias("awaited"),
     )
     return rows.select(pl.col(name).cast(dtype) for name, dtype in polars_schema(LEDGER).items())
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from seatrial.errors import NotReady
 from seatrial.settings import Settings, read_settings
+from seatrial.web.hosts import own_hosts
 
 Application = Literal["scoring", "console"]
 PRODUCT_VARIABLE = "SEATRIAL_PRODUCT"
@@ -23,7 +24,8 @@ def scoring_app() -> Any:
     from seatrial.web.scoring.app import build
     from seatrial.wiring import serving
 
-    return build(serving(read_settings(), os.environ[PRODUCT_VARIABLE]))
+    settings = read_settings()
+    return build(serving(settings, os.environ[PRODUCT_VARIABLE]), hosts=own_hosts(settings.host))
 
 
 def console_app() -> Any:
@@ -34,12 +36,14 @@ def console_app() -> Any:
     from seatrial.web.console.console import Console
     from seatrial.wiring import open_workspace
 
-    workspace = open_workspace(read_settings())
+    settings = read_settings()
+    workspace = open_workspace(settings)
     console = Console(
         workspace=workspace,
         statement=lambda product: recorded_statement(workspace, product),
         roll_back=lambda product, why: roll_back_live(workspace, product, why=why, actor="console"),
         approve=lambda product, release: approve(workspace, product, release, actor="console"),
+        hosts=own_hosts(settings.host),
     )
     return build(console)
 

@@ -8,6 +8,7 @@ from seatrial.cycle.stages import (
     make_snapshot,
     newest,
     release_newest,
+    roll_back_challenger,
     roll_back_live,
     train_newest,
 )
@@ -78,9 +79,9 @@ def test_a_model_whose_snapshot_is_gone_is_not_released() -> None:
 
 
 def test_a_person_rolls_back_what_is_live_and_its_incidents_go_with_it() -> None:
-    world = World()
+    world = World(rows=1800, days=60)
     world.launch()
-    world.live_through(range(10))
+    world.live_through(range(24))
     with world.metadata.begin() as transaction:
         transaction.put(msgspec.structs.replace(incident(), product=world.product.name))
     again = roll_back_live(world.workspace, world.product.name, why="complaints", actor="ann")
@@ -98,3 +99,18 @@ def test_there_is_nothing_to_roll_back_or_approve_where_nothing_is() -> None:
     with pytest.raises(NotFound, match="r0009"):
         approve(world.workspace, world.product.name, "r0009", actor="ann")
     assert world.logbook() == []
+
+
+def test_a_person_ends_a_trial_and_the_live_release_stays() -> None:
+    world = World()
+    world.launch()
+    with pytest.raises(NotFound, match="shadow or canary"):
+        roll_back_challenger(world.workspace, world.product.name, why="no", actor="ann")
+    world.live_through(range(1))
+    make_snapshot(world.workshop())
+    train_newest(world.workshop(), why="a try")
+    tried = release_newest(world.workshop(), why="a try")
+    gone = roll_back_challenger(world.workspace, world.product.name, why="too slow", actor="ann")
+    assert (gone.id, gone.phase) == (tried.id, Phase.ROLLED_BACK)
+    assert world.releases()[0].phase is Phase.LIVE
+    assert world.logbook()[-1].actor == "ann"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from seatrial.decide.policy import FEWEST_DAYS, PATIENCE_DAYS, next_share, next_steps
+from seatrial.decide.policy import FEWEST_DAYS, FEWEST_ROWS, LONGEST_DAYS, TRIAL_DAYS, next_share, next_steps
 from seatrial.decide.situation import Situation
 from seatrial.facts.release import Phase
 from seatrial.facts.step import Step, StepKind
@@ -59,13 +59,40 @@ def test_a_difference_that_is_unknown_holds_whatever_the_number_of_outcomes() ->
     assert judged(value=None, half=None).kind is StepKind.HOLD
 
 
-def test_patience_with_a_challenger_that_earned_less_ends_after_two_weeks() -> None:
-    assert judged(value=-0.5, days=PATIENCE_DAYS - 1).kind is StepKind.HOLD
-    assert judged(value=-0.5, days=PATIENCE_DAYS).kind is StepKind.ROLL_BACK
+def test_a_challenger_that_earned_less_goes_when_its_two_weeks_are_over() -> None:
+    assert judged(value=-0.5, days=TRIAL_DAYS - 1).kind is StepKind.HOLD
+    assert judged(value=-0.5, days=TRIAL_DAYS).kind is StepKind.ROLL_BACK
+    assert judged(value=-0.5, days=TRIAL_DAYS, rows_in_step=10).kind is StepKind.ROLL_BACK
 
 
-def test_patience_does_not_end_while_too_few_outcomes_have_matured() -> None:
-    assert judged(value=-0.5, days=PATIENCE_DAYS, rows_in_step=10).kind is StepKind.HOLD
+def test_a_lucky_challenger_is_not_live_before_its_two_weeks_are_over() -> None:
+    last: dict[str, Any] = {"phase": Phase.CANARY, "share": 0.5}
+    assert judged(value=0.5, days=TRIAL_DAYS - 1, **last).kind is StepKind.HOLD
+    assert judged(value=0.5, half=None, days=1, **last).kind is StepKind.HOLD
+    step = judged(value=0.5, days=TRIAL_DAYS, **last)
+    assert (step.kind, step.numbers["share"]) == (StepKind.PROMOTE, 1.0)
+
+
+def test_proof_that_it_earns_more_ends_the_trial_early_but_not_within_a_week() -> None:
+    last: dict[str, Any] = {"phase": Phase.CANARY, "share": 0.5, "value": 3.0, "half": 1.0}
+    assert judged(days=FEWEST_DAYS - 1, **last).kind is StepKind.HOLD
+    assert judged(days=FEWEST_DAYS, **last).kind is StepKind.PROMOTE
+
+
+def test_a_challenger_that_answers_by_its_fallback_goes_at_once() -> None:
+    step = judged(value=3.0, scored_rows=FEWEST_ROWS, fallback_share=0.06, days=1)
+    assert (step.kind, "fallback" in step.why) == (StepKind.ROLL_BACK, True)
+    assert judged(scored_rows=FEWEST_ROWS - 1, fallback_share=1.0).kind is StepKind.PROMOTE
+    assert judged(scored_rows=5000, fallback_share=0.05).kind is StepKind.PROMOTE
+
+
+def test_a_challenger_that_cannot_be_judged_does_not_block_the_loop_for_ever() -> None:
+    def stuck(days: int) -> Step:
+        unknown = trial(value=None, half=None, days=0, rows_in_step=0)
+        return only(situation(now=unknown.release.created_at + days * DAY, trial=unknown))
+
+    assert stuck(LONGEST_DAYS - 1).kind is StepKind.HOLD
+    assert stuck(LONGEST_DAYS).kind is StepKind.ROLL_BACK
 
 
 @pytest.mark.parametrize(
@@ -75,7 +102,7 @@ def test_patience_does_not_end_while_too_few_outcomes_have_matured() -> None:
 def test_the_way_to_live_takes_each_canary_share_in_order(
     phase: Phase, share: float, following: float
 ) -> None:
-    step = judged(phase=phase, share=share)
+    step = judged(phase=phase, share=share, days=TRIAL_DAYS)
     assert (step.kind, step.numbers["share"]) == (StepKind.PROMOTE, following)
 
 
@@ -84,7 +111,7 @@ def test_a_tie_moves_on() -> None:
 
 
 def test_without_canary_shares_the_shadow_goes_live() -> None:
-    step = only(situation(policy=policy(canary=()), trial=trial()))
+    step = only(situation(policy=policy(canary=()), trial=trial(days=TRIAL_DAYS)))
     assert (step.kind, step.numbers["share"]) == (StepKind.PROMOTE, 1.0)
 
 
@@ -95,7 +122,7 @@ def test_no_share_follows_the_last_one() -> None:
 
 def test_approval_is_asked_for_live_alone_and_honoured() -> None:
     asks = policy(approve_live=True)
-    last = trial(phase=Phase.CANARY, share=0.5)
+    last = trial(phase=Phase.CANARY, share=0.5, days=TRIAL_DAYS)
     assert only(situation(policy=asks, trial=trial())).kind is StepKind.PROMOTE
     asked = only(situation(policy=asks, trial=last))
     assert (asked.kind, asked.release) == (StepKind.ASK, "r0002")

@@ -14,7 +14,7 @@ from seatrial.rehearse.replay import SHOWN, Scratch
 from tests.fakes.training import START
 from tests.parcels_loop import DAY, World, history_of
 
-BEGAN, ENDED = START + 30 * DAY, START + 50 * DAY
+BEGAN, ENDED = START + 30 * DAY, START + 80 * DAY
 CHANGED = START + 42 * DAY
 MORE = """
 release: {shadow: {outcomes: 20}, canary: [50%]}
@@ -26,7 +26,7 @@ class Rehearsed:
     """One rehearsal and what was heard of it on the way."""
 
     def __init__(self, examples: pl.DataFrame | None = None, began: datetime = BEGAN) -> None:
-        self.world = World(more=MORE, rows=900, days=60)
+        self.world = World(more=MORE, rows=1500, days=100)
         self.world.clock.advance_to(began)
         history = history_of(self.world.examples if examples is None else examples)
         tools = Tools(
@@ -62,7 +62,7 @@ class Rehearsed:
 
 def turned(since: datetime) -> pl.DataFrame:
     """The same parcels, those sent since a moment with the opposite outcome."""
-    examples = World(more=MORE, rows=900, days=60).examples
+    examples = World(more=MORE, rows=1500, days=100).examples
     late = pl.when(pl.col("sent_at") >= since).then(~pl.col("late")).otherwise(pl.col("late"))
     return examples.with_columns(late.alias("late"))
 
@@ -78,7 +78,7 @@ def test_all_policies_are_compared_on_the_same_rows(rehearsed: Rehearsed) -> Non
     rows = rehearsed.replayed().height
     assert rehearsed.report.rows == rehearsed.policy("act_always").acted == rows
     assert rehearsed.policy("no_model").acted == 0
-    assert {tuple(line.by_month) for line in rehearsed.report.policies} == {("2025-01", "2025-02")}
+    assert {tuple(line.by_month) for line in rehearsed.report.policies} == {("2025-01", "2025-02", "2025-03")}
 
 
 def test_totals_are_the_sums_of_their_months(rehearsed: Rehearsed) -> None:
@@ -129,7 +129,7 @@ def test_the_loop_lived_on_the_way_and_its_events_are_in_time_order(rehearsed: R
     )
     assert set(kinds) <= SHOWN
     assert rehearsed.policy("loop").retrainings == kinds.count("job started") >= 2
-    assert rehearsed.policy("monthly").retrainings == 1
+    assert rehearsed.policy("monthly").retrainings == 2
     assert BEGAN <= events[0].at <= events[-1].at <= ENDED
 
 
@@ -189,7 +189,7 @@ def test_a_past_without_an_example_is_refused() -> None:
 
 
 def test_a_first_model_that_its_gates_refuse_is_not_rehearsed() -> None:
-    random = World(more=MORE, rows=900, days=60).examples.with_columns(
+    random = World(more=MORE, rows=1500, days=100).examples.with_columns(
         (pl.col("parcel_id").hash(seed=1) % 2 == 0).alias("late"), pl.lit(0.1).alias("weight")
     )
     with pytest.raises(GateClosed):

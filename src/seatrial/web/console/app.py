@@ -1,7 +1,7 @@
 """The console's pages and its JSON: what stands, what it earned, and the two acts a person may ask for."""
 
 from collections.abc import Callable
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import msgspec
 from starlette.applications import Starlette
@@ -17,6 +17,7 @@ from seatrial.errors import Conflict, GateClosed, LeaseLost, NotFound, RequestIn
 from seatrial.web.console.console import Console
 from seatrial.web.console.pages import Pages
 from seatrial.web.console.picture import picture, summaries
+from seatrial.web.hosts import is_same_host
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -130,7 +131,7 @@ def _check_origin(request: Request) -> None:
     """Without tokens on loopback, only a page of this very console may post: its origin must be this host."""
     source = request.headers.get("origin") or request.headers.get("referer", "")
     host = request.headers.get("host", "")
-    if not host or urlsplit(source).netloc != host:
+    if not is_same_host(source, host):
         sentence = f"This request came from {source or 'no page'}; only a page of {host} may ask for it."
         raise HTTPException(403, sentence)
 

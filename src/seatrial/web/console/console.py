@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from seatrial.facts.release import Release
 from seatrial.facts.statement import Statement
 from seatrial.ports.workspace import Workspace
-
-LOOPBACK = ("127.0.0.1", "localhost")
+from seatrial.web.hosts import LOOPBACK
 
 
 @dataclass(frozen=True)

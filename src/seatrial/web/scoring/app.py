@@ -10,11 +10,14 @@ import msgspec
 from seatrial.errors import NotFound, Overloaded, RequestInvalid, SeatrialError
 from seatrial.serve.request import Request
 from seatrial.serve.serving import Serving
+from seatrial.web.hosts import LOOPBACK, host_of, is_same_host
 from seatrial.web.scoring.headers import deadline_seconds, header_map, request_id, trace_id
 from seatrial.web.scoring.messages import OutcomesBody, PredictBody, predict_answer, product_shown
 from seatrial.web.scoring.metrics import CONTENT_TYPE, metrics_text
 from seatrial.web.scoring.refusals import (
     Refusal,
+    foreign_host,
+    foreign_origin,
     malformed,
     too_large,
     too_many,
@@ -55,10 +58,16 @@ class ScoringApp:
     """Serves the products of `servings` under /v1/products/{product}, and says how it is."""
 
     def __init__(
-        self, servings: Sequence[Serving], *, body_bytes: int = 8 * 1024 * 1024, request_rows: int = 10_000
+        self,
+        servings: Sequence[Serving],
+        *,
+        hosts: Sequence[str] = LOOPBACK,
+        body_bytes: int = 8 * 1024 * 1024,
+        request_rows: int = 10_000,
     ) -> None:
-        """`body_bytes` and `request_rows` bound what one request may hold."""
+        """`body_bytes` and `request_rows` bound what one request may hold; requests for other `hosts` are refused."""
         self._servings = {serving.product: serving for serving in servings}
+        self._hosts = frozenset(hosts)
         self._body_bytes = body_bytes
         self._request_rows = request_rows
         self._statuses: Counter[tuple[str, int]] = Counter()
@@ -106,6 +115,7 @@ class ScoringApp:
         await send({"type": "http.response.body", "body": body})
 
     async def _reply(self, call: Call) -> Reply:
+        self._check_caller(call)
         match call.path.split("/")[1:]:
             case ["livez"]:
                 return self._shown(call, {"status": "alive"})
@@ -122,6 +132,14 @@ class ScoringApp:
             case ["v1", "products", product, "outcomes"]:
                 return await self._outcomes(call, self._serving(product))
         raise unknown_path(call.path)
+
+    def _check_caller(self, call: Call) -> None:
+        """Without tokens, no page of another site may make a browser act here, by whatever name it calls us."""
+        host, origin = call.headers.get("host", ""), call.headers.get("origin")
+        if host_of(host) not in self._hosts:
+            raise foreign_host(host, sorted(self._hosts))
+        if origin is not None and not is_same_host(origin, host):
+            raise foreign_origin(origin, host)
 
     def _ready(self, call: Call) -> Reply:
         states = {name: "ready" if serving.ready else "not ready" for name, serving in self._servings.items()}
@@ -162,7 +180,8 @@ class ScoringApp:
 
     async def _body(self, call: Call, decoder: msgspec.json.Decoder[BodyT]) -> BodyT:
         _expect(call, "POST")
-        given = call.headers.get("content-type", _JSON)
+        # A browser sends this type to another site only after asking; without a type it would not ask.
+        given = call.headers.get("content-type", "")
         if given.split(";")[0].strip().lower() != _JSON:
             raise wrong_type(given)
         try:
@@ -209,9 +228,9 @@ class ScoringApp:
         return Reply(status, self._encoder.encode({**body, "request_id": name}), headers=headers)
 
 
-def build(*servings: Serving) -> ScoringApp:
-    """The ASGI application that serves these products; its lifespan starts and stops them."""
-    return ScoringApp(servings)
+def build(*servings: Serving, hosts: Sequence[str] = LOOPBACK) -> ScoringApp:
+    """The ASGI application that serves these products under `hosts`; its lifespan starts and stops them."""
+    return ScoringApp(servings, hosts=hosts)
 
 
 def _expect(call: Call, *methods: str) -> None:

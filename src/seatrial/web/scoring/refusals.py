@@ -52,8 +52,23 @@ def too_many(rows: int, limit: int) -> Refusal:
 
 
 def wrong_type(received: str) -> Refusal:
-    """415."""
-    return Refusal(415, "unsupported_media_type", f"expected application/json, got {received!r}")
+    """415, also for a body without a type."""
+    return Refusal(
+        415,
+        "unsupported_media_type",
+        f"expected the header content-type: application/json, got {received or 'none'}",
+    )
+
+
+def foreign_host(received: str, expected: Sequence[str]) -> Refusal:
+    """403 for a name that is not this server's."""
+    shown = repr(received) if received else "none"
+    return Refusal(403, "foreign_host", f"expected a host of {', '.join(expected)}, got {shown}")
+
+
+def foreign_origin(origin: str, host: str) -> Refusal:
+    """403 for a page of another site."""
+    return Refusal(403, "foreign_origin", f"a page of {origin!r} may not speak to {host}")
 
 
 def malformed(reason: str) -> Refusal:

@@ -232,3 +232,19 @@ def ledger_days(
         pl.lit(False).alias("awaited"),
     )
     return booked.select(pl.col(name).cast(kind) for name, kind in polars_schema(LEDGER).items())
+
+
+def in_two_bookings(rows: pl.DataFrame, posted_at: pl.Expr) -> pl.DataFrame:
+    """The rows booked without an outcome as they mature, in rounds of six hours, and again once it was posted.
+
+    Where `posted_at` is null the outcome never comes.
+    """
+    known = ["label", "value", "baseline_value", "act_value", "rest_value", "loss"]
+    booked = rows.with_columns(
+        pl.col("matured_at").dt.offset_by("6h").dt.truncate("6h").alias("settled_at"),
+        *(pl.lit(None, dtype=rows.schema[name]).alias(name) for name in known),
+    )
+    posted = rows.with_columns(posted_at.cast(TIMESTAMP).alias("settled_at"), pl.lit(True).alias("awaited"))
+    return pl.concat([booked, posted.filter(pl.col("settled_at").is_not_null())]).sort(
+        "settled_at", "prediction_id"
+    )

@@ -90,6 +90,22 @@ def test_a_segment_stays_until_it_is_discarded(case: Case) -> None:
     writer.close()
 
 
+def test_a_segment_that_is_set_aside_is_handed_out_no_more_and_the_others_are(case: Case) -> None:
+    writer = case.writer()
+    for record in (b"a", b"b"):
+        writer.append("predictions", [record])
+        writer.seal()
+    first, second = case.reader.sealed()
+    case.reader.aside(first, "it does not decode")
+    case.reader.aside(first, "it does not decode")
+    assert case.reader.sealed() == [second]
+    case.reader.discard(first)
+    case.reader.discard(second)
+    case.reader.aside(second, "gone already")
+    assert case.reader.sealed() == []
+    writer.close()
+
+
 def test_numbers_rise_for_ever(case: Case) -> None:
     writer = case.writer()
     seen = []

@@ -302,6 +302,77 @@ def test_behind_what_cannot_be_taken_back_nothing_is_written(
     assert found == [[b"before", b"doubtful"], [b"after"]]
 
 
+def _spoil(writer: FileJournalWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write that fails and cannot be taken back."""
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", _failing)
+        patch.setattr(os, "ftruncate", _failing)
+        with pytest.raises(JournalUnavailable):
+            writer.append("predictions", [b"doubtful"])
+
+
+def test_what_cannot_be_taken_back_is_handed_over_while_its_writer_lives_and_before_what_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = FileJournalWriter(tmp_path, fsync="batch")
+    writer.append("predictions", [b"before"])
+    writer.append("outcomes", [b"outcome"])
+    _spoil(writer, monkeypatch)
+    writer.append("predictions", [b"after"])
+    writer.seal()
+    segments = FileJournalReader(tmp_path).sealed()
+    assert [list(segment.records) for segment in segments] == [
+        [b"before", b"doubtful"],
+        [b"outcome"],
+        [b"after"],
+    ]
+    assert segments[0].writer == segments[1].writer < segments[2].writer == writer.id
+    writer.append("predictions", [b"still here"])
+    assert len(FileJournalReader(tmp_path).sealed()) == 3, "the lock of the new id is held"
+    writer.close()
+
+
+@pytest.mark.parametrize("move", ["tick", "seal"])
+def test_a_quiet_writer_hands_over_what_it_could_not_take_back_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, move: str
+) -> None:
+    writer = FileJournalWriter(tmp_path, fsync="batch")
+    writer.append("predictions", [b"before"])
+    _spoil(writer, monkeypatch)
+    assert FileJournalReader(tmp_path).sealed() == []
+    getattr(writer, move)()
+    assert list(_only(tmp_path).records) == [b"before", b"doubtful"]
+    writer.close()
+
+
+def test_a_writer_that_cannot_start_anew_refuses_until_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = FileJournalWriter(tmp_path, fsync="batch")
+    writer.append("predictions", [b"before"])
+    _spoil(writer, monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr("seatrial.adapters.journal.writer.take_lock", _failing)
+        with pytest.raises(JournalUnavailable, match="Input/output error"):
+            writer.append("predictions", [b"refused"])
+    writer.append("predictions", [b"after"])
+    writer.close()
+    found = [list(segment.records) for segment in FileJournalReader(tmp_path).sealed()]
+    assert found == [[b"before", b"doubtful"], [b"after"]]
+
+
+def test_a_segment_set_aside_is_kept_with_its_reason_and_can_be_put_back(tmp_path: Path) -> None:
+    data = header() + framed([b"first"])
+    path = _write_sealed(tmp_path, data)
+    segment = _only(tmp_path)
+    FileJournalReader(tmp_path).aside(segment, "no such column")
+    aside = _path(tmp_path, "aside")
+    assert aside.read_bytes() == data
+    assert _path(tmp_path, "reason").read_text() == "no such column\n"
+    aside.rename(path)
+    assert _only(tmp_path) == segment
+
+
 def test_a_sync_that_fails_on_a_tick_is_told_and_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synced: list[int]
 ) -> None:

@@ -49,6 +49,7 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self.segments: dict[tuple[str, int], Segment] = {}
+        self.kept_aside: dict[tuple[str, int], tuple[Segment, str]] = {}
         self.writers: list[MemoryJournalWriter] = []
 
     def writer(self, name: str = "writer") -> MemoryJournalWriter:
@@ -68,3 +69,7 @@ class MemoryJournal:
 
     def discard(self, segment: Segment) -> None:
         self.segments.pop((segment.writer, segment.number), None)
+
+    def aside(self, segment: Segment, reason: str) -> None:
+        if found := self.segments.pop((segment.writer, segment.number), None):
+            self.kept_aside[segment.writer, segment.number] = (found, reason)

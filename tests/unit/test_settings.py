@@ -98,3 +98,24 @@ def test_the_password_of_a_database_is_not_repeated() -> None:
     with pytest.raises(SettingsInvalid) as refusal:
         read(metadata_url="mysql://me:secret@db/x")
     assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://me:secret@db/x", "postgresql://me:***@db/x"),
+        ("postgresql://me:sec@ret/@db:5432/x", "postgresql://me:***@db:5432/x"),
+        ("postgresql://:secret@db/x", "postgresql://:***@db/x"),
+        ("postgresql://db/x?user=me&password=secret&a=b", "postgresql://db/x?user=me&password=***&a=b"),
+        ("postgresql://me@db:5432/x", "postgresql://me@db:5432/x"),
+        ("sqlite:///place/metadata.db", "sqlite:///place/metadata.db"),
+    ],
+)
+def test_a_setting_is_shown_without_passwords_and_used_with_them(url: str, shown: str) -> None:
+    settings = read(metadata_url=url)
+    assert settings.values["metadata_url"].shown == shown
+    assert settings.shown()["metadata_url"].value == shown
+    assert settings.shown()["metadata_url"].origin == settings.values["metadata_url"].origin
+    assert settings.shown().keys() == settings.values.keys()
+    assert settings.metadata_url == url
+    assert "secret" not in repr(settings)

@@ -31,6 +31,7 @@ def status(app: App) -> None:
                 else "challenger  none",
                 f"jobs        {', '.join(job.id for job in found.jobs) or 'none running'}",
                 f"incidents   {len(found.incidents)} open",
+                f"outcomes    {_outcomes(found.outcomes)}",
                 f"value       {interval(booked.value)} {booked.unit} from {booked.matured:,} decisions",
                 f"advantage   {interval(booked.advantage)} {booked.unit} over the baseline",
                 f"readiness   {score.score:g} ({score.band})" if score else "readiness   not run yet",
@@ -38,3 +39,18 @@ def status(app: App) -> None:
         )
 
     app.show({"overview": found, "value": booked.value, "advantage": booked.advantage}, text)
+
+
+def _outcomes(counts: dict[str, int]) -> str:
+    if not counts:
+        return "none handled yet"
+    words = {
+        "joined": "joined",
+        "without_outcome": "without",
+        "late": "late",
+        "duplicates": "duplicates",
+        "corrected": "corrected",
+        "unknown": "unknown",
+        "repeated": "repeated answers",
+    }
+    return ", ".join(f"{counts[name]:,} {word}" for name, word in words.items())

@@ -34,15 +34,15 @@ def set_aside(
     workspace.journal.aside(segment, reason)
 
 
-def tell_unfit(
-    workspace: Workspace, product: str, unfit: Mapping[str, int], *, lease: Lease | None
-) -> None:
+def tell_unfit(workspace: Workspace, product: str, unfit: Mapping[str, int], *, lease: Lease | None) -> None:
     """An open incident per column in which values are missing since they did not fit its type."""
     with workspace.metadata.begin() as transaction:
         if lease is not None:
             transaction.guard(lease)
         for column, count in unfit.items():
-            cause = f"{count} values of {column} do not fit the type in which it is stored and are missing there"
+            cause = (
+                f"{count} values of {column} do not fit the type in which it is stored and are missing there"
+            )
             _open(workspace, transaction, product, f"unfit-{column}", UNFIT, cause)
 
 

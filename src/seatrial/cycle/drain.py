@@ -212,4 +212,6 @@ def _plain(column: str) -> str:
 
 
 def _together(frames: list[pl.DataFrame], schema: dict[str, Any]) -> pl.DataFrame:
-    return pl.concat([in_columns(frame, schema) for frame in frames]) if frames else pl.DataFrame(schema=schema)
+    return (
+        pl.concat([in_columns(frame, schema) for frame in frames]) if frames else pl.DataFrame(schema=schema)
+    )

@@ -20,7 +20,8 @@ def fitted(name: str, values: Sequence[Any], dtype: Any) -> tuple[pl.Series, int
     Nothing is rounded: 2.0 becomes 2 in a column of integers, 2.5 is missing there.
     """
     kinds = set(map(type, values)) - {type(None)}
-    plain = values if kinds <= _NATURAL[dtype] else [_converted(value, dtype) for value in values]
+    is_plain = dtype not in _NATURAL or kinds <= _NATURAL[dtype]
+    plain = values if is_plain else [_converted(value, dtype) for value in values]
     column = pl.Series(name, plain, dtype=dtype, strict=False)
     return column, column.null_count() - sum(value is None for value in values)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from seatrial.cycle.retrain import open_jobs
+from seatrial.cycle.tally import recorded_totals
 from seatrial.facts.finding import Incident
 from seatrial.facts.job import Job
 from seatrial.facts.readiness import Readiness
@@ -13,7 +14,7 @@ from seatrial.release.phases import challenger, live_release
 
 @dataclass(frozen=True)
 class Overview:
-    """The present state in a few facts."""
+    """The present state in a few facts. `outcomes` are the counts of `tally.Totals`, empty before any."""
 
     product: str
     live: Release | None
@@ -21,6 +22,7 @@ class Overview:
     jobs: list[Job]
     incidents: list[Incident]
     readiness: Readiness | None
+    outcomes: dict[str, int]
 
 
 def overview_of(workspace: Workspace, product: str) -> Overview:
@@ -34,4 +36,5 @@ def overview_of(workspace: Workspace, product: str) -> Overview:
             jobs=open_jobs(transaction, product),
             incidents=[i for i in transaction.all(Incident, product) if i.closed_at is None],
             readiness=scores[-1] if scores else None,
+            outcomes=recorded_totals(transaction, product),
         )

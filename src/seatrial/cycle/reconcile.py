@@ -11,6 +11,7 @@ import msgspec
 import polars as pl
 
 from seatrial.contract.types import polars_schema
+from seatrial.cycle.aside import SET_ASIDE
 from seatrial.cycle.drain import drain
 from seatrial.cycle.heartbeat import kept
 from seatrial.cycle.retrain import Workshop, open_job, open_jobs, work_on
@@ -99,9 +100,10 @@ class Reconciler:
 
     def _observe(self, lease: Lease) -> Tick:
         assert self.settlement is not None  # made with the lease
-        drained = drain(self.workspace, self.product)
+        drained = drain(self.workspace, self.product, lease=lease)
         self.settlement.take_in(drained)
         batch, rows = self.settlement.settle(self.workspace.clock.now())
+        self.settlement.store(lease)
         incidents = [*self.watch.take_in(batch, rows, lease), *self.survey.take_in(lease)]
         return Tick(segments=drained.segments, settled=rows.height, incidents=tuple(incidents))
 
@@ -218,9 +220,9 @@ def approvals(transaction: Transaction, product: str) -> frozenset[str]:
 
 
 def close_incidents(transaction: Transaction, product: str, *, now: datetime, by: str) -> None:
-    """Close every open incident: the release that it was about no longer serves."""
+    """Close the open incidents of the release that no longer serves; what was set aside stays to be looked at."""
     for incident in transaction.all(Incident, product):
-        if incident.closed_at is None:
+        if incident.closed_at is None and incident.measure != SET_ASIDE:
             transaction.put(msgspec.structs.replace(incident, closed_at=now, closed_by=by))
             transaction.log(product=product, kind="incident closed", subject=incident.id, body={"by": by})
 

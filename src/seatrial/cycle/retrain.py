@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 import msgspec
 
 from seatrial.cycle.tools import History, Tools
+from seatrial.data.digest import rows_digest
 from seatrial.data.snapshot import examples_as_of, load_snapshot, save_snapshot
-from seatrial.errors import NotFound, SeatrialError
+from seatrial.errors import LeaseLost, NotFound, SeatrialError
 from seatrial.facts.job import Job, Lease
-from seatrial.facts.lookups import LookupTables
+from seatrial.facts.lookups import CURRENT, LookupTables
 from seatrial.facts.model import Model
 from seatrial.facts.release import Phase, Release
 from seatrial.facts.snapshot import Snapshot
@@ -17,7 +18,7 @@ from seatrial.facts.tables import table_name
 from seatrial.ports.metadata import Transaction
 from seatrial.ports.workspace import Workspace
 from seatrial.product.bundle import bundled_product, make_bundle
-from seatrial.product.product import Product, text_digest
+from seatrial.product.product import Product
 from seatrial.release.gates import refused, run_gates
 from seatrial.release.phases import challenger, live_release, open_candidate, to_live, to_trial, withdraw
 from seatrial.train.compare import Rival
@@ -25,6 +26,9 @@ from seatrial.train.registry import register
 from seatrial.train.train import train_model
 
 RUNNING, DONE, FAILED = "running", "done", "failed"
+# An outage of two hours is waited for; what lasts longer needs a person.
+ATTEMPTS = 8
+FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -76,29 +80,53 @@ def open_jobs(transaction: Transaction, product: str) -> list[Job]:
 def work_on(workshop: Workshop, job: Job) -> Release | None:
     """The release that the job opened once it is due; None while it waits, or after it failed.
 
-    A failure is recorded on the job with its reason; it does not stop the loop.
+    A failure is recorded on the job with its reason; it does not stop the loop. What may pass by itself is tried
+    again, later each time, `ATTEMPTS` times in a row at most. Raises LeaseLost: another worker has the job now.
     """
     try:
         return _work(workshop, job)
+    except LeaseLost:
+        raise
     except SeatrialError as error:
         if error.retryable:
-            raise
-        _finish(workshop, job, FAILED, error=str(error))
+            _try_later(workshop, job, str(error))
+        else:
+            _finish(workshop, job, FAILED, error=str(error))
         return None
 
 
 def _work(workshop: Workshop, job: Job) -> Release | None:
-    with workshop.workspace.metadata.begin() as transaction:
-        job = transaction.get(Job, job.product, job.id) or job
-    history = workshop.tools.history.read(workshop.product, workshop.now)
-    snapshot, job = _snapshot(workshop, job, history)
+    job = _stored(workshop, job)
+    if _is_ahead(workshop, job.not_before):
+        return None
+    snapshot, job = _snapshot(workshop, job)
     model, job = _model(workshop, job, snapshot)
     made, blocked = _opened(workshop, job, model)
-    if made is None and (blocked or (job.ready_at is not None and job.ready_at > workshop.now)):
+    if made is None and (blocked or _is_ahead(workshop, job.ready_at)):
         return None
-    release = made or release_model(workshop, model, snapshot, history.lookups, why=job.why)
+    release = made or release_model(workshop, model, snapshot, _lookups(workshop), why=job.why)
     _finish(workshop, _record(workshop, job, release=release.id), DONE)
     return release
+
+
+def _is_ahead(workshop: Workshop, moment: datetime | None) -> bool:
+    return moment is not None and moment > workshop.now
+
+
+def _try_later(workshop: Workshop, job: Job, error: str) -> None:
+    """Note a failure that may pass: the job waits twice as long after each, and fails after the last."""
+    stored = _stored(workshop, job)
+    attempts = stored.attempts + 1
+    if attempts >= ATTEMPTS:
+        _finish(workshop, job, FAILED, error=f"given up after {attempts} attempts: {error}")
+        return
+    not_before = workshop.now + min(FIRST_WAIT * 2 ** (attempts - 1), LONGEST_WAIT)
+    delayed = msgspec.structs.replace(stored, attempts=attempts, not_before=not_before, error=error)
+    with workshop.workspace.metadata.begin() as transaction:
+        workshop.guard(transaction)
+        transaction.put(delayed)
+        body = {"error": error, "attempts": attempts, "not_before": not_before.isoformat()}
+        transaction.log(product=job.product, kind="job delayed", subject=job.id, body=body)
 
 
 def _opened(workshop: Workshop, job: Job, model: Model) -> tuple[Release | None, bool]:
@@ -110,15 +138,28 @@ def _opened(workshop: Workshop, job: Job, model: Model) -> tuple[Release | None,
         return made, challenger(transaction, name) is not None
 
 
-def _snapshot(workshop: Workshop, job: Job, history: History) -> tuple[Snapshot, Job]:
+def _snapshot(workshop: Workshop, job: Job) -> tuple[Snapshot, Job]:
     product, workspace = workshop.product, workshop.workspace
     if "snapshot" in job.output:
         with workspace.metadata.begin() as transaction:
             stored = transaction.get(Snapshot, product.name, job.output["snapshot"])
         if stored is not None:
             return stored, job
+    history = workshop.tools.history.read(product, workshop.now)
     snapshot = take_snapshot(workshop, history, as_of=job.created_at)
     return snapshot, _record(workshop, job, snapshot=snapshot.id)
+
+
+def _lookups(workshop: Workshop) -> dict[str, str]:
+    """The lookups as they were last published, read from the sources only where one is missing."""
+    product = workshop.product
+    declared = product.file.examples.lookups
+    with workshop.workspace.metadata.begin() as transaction:
+        published = transaction.get(LookupTables, product.name, CURRENT)
+    tables = published.tables if published else {}
+    if declared.keys() <= tables.keys():
+        return {name: tables[name] for name in declared}
+    return workshop.tools.history.read(product, workshop.now).lookups
 
 
 def take_snapshot(workshop: Workshop, history: History, *, as_of: datetime) -> Snapshot:
@@ -145,13 +186,12 @@ def take_snapshot(workshop: Workshop, history: History, *, as_of: datetime) -> S
 
 
 def _keep_aside(workshop: Workshop, history: History) -> None:
-    """Store the rows that broke the contract, once per reading of the same sources under the same contract."""
-    product, aside = workshop.product, history.tables.quarantined
+    """Store the rows that broke the contract, once per set of them; when they were put aside does not matter."""
+    aside = history.tables.quarantined
     if aside.height:
-        reads = (read.digest for read in history.tables.reads)
-        reading = text_digest(product.contract.version, *reads)
-        table = table_name(product.name, "quarantine")
-        workshop.workspace.tables.append(table, aside, writer=f"quarantine:{reading}", version=1)
+        table = table_name(workshop.product.name, "quarantine")
+        writer = f"quarantine:{rows_digest(aside.drop('at'))}"
+        workshop.workspace.tables.append(table, aside, writer=writer, version=1)
 
 
 def _model(workshop: Workshop, job: Job, snapshot: Snapshot) -> tuple[Model, Job]:
@@ -220,8 +260,15 @@ def release_model(
         )
 
 
+def _stored(workshop: Workshop, job: Job) -> Job:
+    with workshop.workspace.metadata.begin() as transaction:
+        return transaction.get(Job, job.product, job.id) or job
+
+
 def _record(workshop: Workshop, job: Job, **output: str) -> Job:
-    updated = msgspec.structs.replace(job, output={**job.output, **output})
+    """The job with what it made; that is progress, so its earlier failures no longer count."""
+    made = {**job.output, **output}
+    updated = msgspec.structs.replace(job, output=made, attempts=0, not_before=None, error=None)
     with workshop.workspace.metadata.begin() as transaction:
         workshop.guard(transaction)
         transaction.put(updated)

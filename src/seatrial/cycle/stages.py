@@ -7,6 +7,7 @@ import msgspec
 from seatrial.cycle.reconcile import close_incidents
 from seatrial.cycle.retrain import Workshop, fit_model, release_model, take_snapshot
 from seatrial.errors import NotFound
+from seatrial.facts.lookups import CURRENT, LookupTables
 from seatrial.facts.model import Model
 from seatrial.facts.release import Release
 from seatrial.facts.snapshot import Snapshot
@@ -49,8 +50,12 @@ def release_newest(workshop: Workshop, *, why: str) -> Release:
         snapshot = transaction.get(Snapshot, product.name, model.snapshot)
     if snapshot is None:
         raise NotFound(f"the snapshot {model.snapshot} of model {model.id} is not in this workspace")
-    history = workshop.tools.history.read(product, workshop.now)
-    return release_model(workshop, model, snapshot, history.lookups, why=why)
+    with workshop.workspace.metadata.begin() as transaction:
+        published = transaction.get(LookupTables, product.name, CURRENT)
+    lookups = published.tables if published else {}
+    if product.lookup_names.keys() - lookups.keys():
+        lookups = workshop.tools.history.read(product, workshop.now).lookups
+    return release_model(workshop, model, snapshot, lookups, why=why)
 
 
 def roll_back_live(workspace: Workspace, product: str, *, why: str, actor: str) -> Release:

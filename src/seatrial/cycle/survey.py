@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import polars as pl
 
+from seatrial.cycle.aside import SET_ASIDE
 from seatrial.cycle.drain import predictions_schema
 from seatrial.cycle.settle import stored_rows
 from seatrial.facts.finding import Finding, Incident
@@ -115,7 +116,8 @@ def _close_recovered(
     """Close the faults whose measure no longer alarms."""
     alarming = {finding.measure for finding in findings if finding.verdict == "alarm"}
     for incident in known:
-        if incident.kind == "fault" and incident.measure not in alarming:
+        # A segment that was set aside does not recover by itself: it is stored, or it is not.
+        if incident.kind == "fault" and incident.measure not in {*alarming, SET_ASIDE}:
             transaction.put(msgspec.structs.replace(incident, closed_at=now, closed_by="recovered"))
             body = {"by": "recovered"}
             transaction.log(product=incident.product, kind="incident closed", subject=incident.id, body=body)

@@ -7,7 +7,11 @@ import msgspec
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """Long work. `state` is running, done or failed; `output` names what it made (by id or digest)."""
+    """Long work. `state` is running, done or failed; `output` names what it made (by id or digest).
+
+    `attempts` counts failures in a row that another try may mend, `error` tells the last one, and nothing is
+    tried again before `not_before`.
+    """
 
     id: str
     product: str
@@ -19,6 +23,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
     output: dict[str, str] = {}
     error: str | None = None
+    attempts: int = 0
+    not_before: datetime | None = None
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):

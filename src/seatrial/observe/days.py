@@ -15,10 +15,16 @@ from seatrial.measures.estimation import brier_rows
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):
-    """Sums over the rows of one block: Brier loss, the loss that calibrated scores led to expect, value."""
+    """Sums over the rows of one block: Brier loss, the loss that calibrated scores led to expect, value.
+
+    `rows` have a known value; `loss_rows` of them were scored, which fallback answers are not. `missing` answers were
+    booked without a value that has not come since.
+    """
 
     block: str
     rows: int = 0
+    missing: int = 0
+    loss_rows: int = 0
     loss: float = 0.0
     expected_loss: float = 0.0
     value: float = 0.0
@@ -28,43 +34,62 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
         return Day(
             block=self.block,
             rows=self.rows + other.rows,
+            missing=self.missing + other.missing,
+            loss_rows=self.loss_rows + other.loss_rows,
             loss=self.loss + other.loss,
             expected_loss=self.expected_loss + other.expected_loss,
             value=self.value + other.value,
         )
 
     @property
-    def mean_loss(self) -> float:
-        """The mean Brier loss of the day's rows."""
-        return self.loss / self.rows
+    def coverage(self) -> float:
+        """The share of the day's answers with a known value, in [0, 1]."""
+        # Negative where only the late outcomes of answers came that were booked before the watch began.
+        answers = self.rows + max(0, self.missing)
+        return self.rows / answers if answers else 1.0
 
     @property
-    def mean_value(self) -> float:
-        """The mean value of the day's decisions."""
-        return self.value / self.rows
+    def mean_loss(self) -> float | None:
+        """The mean Brier loss of the day's scored rows; None without any."""
+        return self.loss / self.loss_rows if self.loss_rows else None
+
+    @property
+    def mean_value(self) -> float | None:
+        """The mean value of the day's decisions; None without any."""
+        return self.value / self.rows if self.rows else None
 
 
 def answered_rows(ledger: pl.DataFrame, release: str) -> pl.DataFrame:
-    """First bookings of rows that `release` answered and whose loss and value are known, in maturity order."""
-    rows = ledger.filter(
-        pl.col("release") == release,
-        pl.col("assigned") != Variant.SHADOW.value,
-        pl.col("loss").is_not_null(),
-        pl.col("value").is_not_null(),
+    """Rows that `release` answered: first bookings and first known values (`awaited`), in maturity order."""
+    rows = ledger.filter(pl.col("release") == release, pl.col("assigned") != Variant.SHADOW.value)
+    # Ledgers of before have no such mark: they held nothing but first bookings.
+    mark = pl.col("awaited").fill_null(False) if "awaited" in rows.columns else pl.lit(False)
+    first = (
+        rows.with_columns(mark.alias("awaited"))
+        .sort("settled_at", "prediction_id")
+        .unique(["prediction_id", "awaited"], keep="first", maintain_order=True)
     )
-    first = rows.sort("settled_at", "prediction_id").unique(
-        "prediction_id", keep="first", maintain_order=True
-    )
-    return first.sort("matured_at", "prediction_id")
+    return first.sort("matured_at", "prediction_id", "awaited")
 
 
 def days_of(rows: pl.DataFrame, model: Model) -> list[Day]:
     """The sums of each block, in the order of days."""
     if rows.is_empty():
         return []
-    with_expected = rows.with_columns(pl.Series("expected_loss", expected_losses(model, rows["score"])))
-    sums = with_expected.group_by("block").agg(
-        pl.len().alias("rows"), pl.col("loss").sum(), pl.col("expected_loss").sum(), pl.col("value").sum()
+    known = pl.col("value").is_not_null()
+    scored = known & pl.col("loss").is_not_null()
+    expected = pl.Series("expected_loss", expected_losses(model, rows["score"].fill_null(0.0)))
+    sums = (
+        rows.with_columns(expected)
+        .group_by("block")
+        .agg(
+            known.sum().cast(pl.Int64).alias("rows"),
+            ((~known).cast(pl.Int64) - pl.col("awaited").cast(pl.Int64)).sum().alias("missing"),
+            scored.sum().cast(pl.Int64).alias("loss_rows"),
+            pl.col("loss").filter(scored).sum(),
+            pl.col("expected_loss").filter(scored).sum(),
+            pl.col("value").sum(),
+        )
     )
     return [msgspec.convert(day, Day) for day in sums.sort("block").iter_rows(named=True)]
 

@@ -54,7 +54,8 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def explain(days: Sequence[Day], promised_loss: Estimate) -> Gap:
-    """What `days` point to, each with at least one row; `UNCLEAR` when neither shift is beyond chance."""
+    """What `days` point to, those with scored rows; `UNCLEAR` when neither shift is beyond chance."""
+    days = [day for day in days if day.loss_rows]
     gap = _mean([day.loss - day.expected_loss for day in days], days)
     expected = _mean([day.expected_loss for day in days], days)
     promised = promised_loss.value or 0.0
@@ -92,4 +93,4 @@ def _cause(concept: bool, covariate: bool) -> Cause:
 def _mean(sums: Sequence[float], days: Sequence[Day]) -> Estimate:
     if not days:
         return unknown(method="ratio by blocks, Student's t")
-    return blocks.ratio(np.array(sums), np.array([float(day.rows) for day in days]))
+    return blocks.ratio(np.array(sums), np.array([float(day.loss_rows) for day in days]))

@@ -7,14 +7,21 @@ The budget: `false_alarms` per year is what all of it may cost together. A detec
 at most T / c false alarms within T days in expectation; two detectors share the budget, so c = 2 * 365 / budget, and
 1 per year gives c = 730.
 
-A day enters when it is complete: when everything that was decided on it has had `horizon` to mature after the day
-ended, and the caller has handed over all rows that matured until then. What matures later is counted as late and
-left out; the rule knows no outcomes, so it selects none.
+A day is due when everything that was decided on it has had `horizon` to mature after the day ended, and the caller has
+handed over all rows that matured until then. What matures later is counted as late and left out. A due day enters as
+soon as `COVERED` of its answers have their value, or after `GRACE` with what it has: outcomes are often posted later than
+they mature. If fewer than `ENOUGH` have it even then, the day says that there is not enough data and moves no detector,
+for missing outcomes are no evidence. These rules know which outcomes came but not what they say, so they select none.
+Days enter in the order in which they close, those that close together in the order of days.
+
+Closing goes by the moments at which rows were booked, not by when somebody looked: a worker that catches up with many
+bookings closes the same days with the same rows as one that saw each of them.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -26,6 +33,7 @@ from seatrial.facts.finding import Finding, Incident, Verdict
 from seatrial.facts.model import Model
 from seatrial.measures import blocks, edetector
 from seatrial.measures.edetector import EDetector
+from seatrial.measures.intervals import unknown
 from seatrial.observe.days import Day, answered_rows, day_end, day_start, days_of, merged
 from seatrial.observe.gap import explain, written
 from seatrial.observe.promise import Limits, limits
@@ -35,6 +43,12 @@ LOSS = "loss"
 VALUE = "value"
 MEASURES = (LOSS, VALUE)
 FEWEST_DAYS = 7
+# So few answers without an outcome move the mean of a day by less than days differ.
+COVERED = 0.95
+# A week has every rhythm in which people post outcomes.
+GRACE = timedelta(days=7)
+# Below this the answers without an outcome could say the opposite of the others.
+ENOUGH = 0.5
 _DAYS_PER_YEAR = 365.0
 _WINDOW = 28
 # Longer than any alarm takes that is worth having; bounds the size of the state.
@@ -44,20 +58,21 @@ _REMEMBERED = 400
 class WatchState(msgspec.Struct, frozen=True, kw_only=True):
     """All that the watch remembers of one release.
 
-    `waiting` are sums of days that are not complete; `days` the newest complete ones, of `seen` altogether, in
-    order. `alarmed` maps a measure to the day whose evidence raised the alarm; it stays quiet until `restart`.
-    `late` counts rows that came after their day was complete. `until` is the last moment handed over.
+    `waiting` are sums of days that have not closed; `days` the newest that entered, of `seen` altogether, as they
+    closed. `alarmed` maps a measure to the day whose evidence raised the alarm; it stays quiet until `restart`.
+    `late` counts rows whose value came after their day had closed, `uncovered` days that closed with too few outcomes.
+    `until` is the last moment handed over.
     """
 
     release: str
     horizon: float
     detectors: dict[str, EDetector]
-    began_at_seen: dict[str, int]
     waiting: tuple[Day, ...] = ()
     days: tuple[Day, ...] = ()
     seen: int = 0
     alarmed: dict[str, str] = {}
     late: int = 0
+    uncovered: int = 0
     until: datetime | None = None
 
 
@@ -77,7 +92,6 @@ def start(
         release=release,
         horizon=horizon.total_seconds(),
         detectors={LOSS: edetector.start(limit.loss), VALUE: edetector.start(limit.value_null)},
-        began_at_seen=dict.fromkeys(MEASURES, 0),
     )
 
 
@@ -90,24 +104,24 @@ def advance(
     release: str,
     at: datetime,
 ) -> tuple[WatchState, list[Finding], list[Incident]]:
-    """The watch after more first bookings, two findings for each day that became complete, and new incidents.
+    """The watch after more bookings, two findings for each day that closed, and new incidents.
 
-    `at` says that every row matured until then is in this batch or was in one before; bookings may come in any order
-    and split in any way. Corrections of rows booked before (`value.ledger.resettle`) do not belong here. When
-    `release` is another one than before, the watch starts anew, with `model` its model.
+    `at` says that every row matured until then is in this batch or was in one before, and every outcome booked until
+    then; rows may come in any order and split in any way. First bookings and `awaited` values count; corrections of
+    known values (`value.ledger.resettle`) do not belong here. When `release` is another one than before, the watch
+    starts anew, with `model` its model.
     """
     if state.release != release:
         state = start(product, model, release=release, horizon=timedelta(seconds=state.horizon))
-    state = _taken_in(state, model, ledger_batch)
-    complete = [day for day in state.waiting if _complete_at(state, day.block) <= at]
-    waiting = tuple(day for day in state.waiting if _complete_at(state, day.block) > at)
-    state = msgspec.structs.replace(state, waiting=waiting, until=max(at, state.until or at))
     findings: list[Finding] = []
     incidents: list[Incident] = []
-    for day in complete:
-        state, found, raised = _day_done(state, product, model, day, at)
-        findings += found
-        incidents += raised
+    for closing in _closings(state, model, ledger_batch, at):
+        state = closing(state)
+        state, complete = _closed(state)
+        for day in complete:
+            state, found, raised = _day_done(state, product, model, day, at)
+            findings += found
+            incidents += raised
     return state, findings, incidents
 
 
@@ -116,7 +130,6 @@ def restart(state: WatchState, measure: str) -> WatchState:
     return msgspec.structs.replace(
         state,
         detectors={**state.detectors, measure: edetector.restart(state.detectors[measure])},
-        began_at_seen={**state.began_at_seen, measure: state.seen},
         alarmed={name: day for name, day in state.alarmed.items() if name != measure},
     )
 
@@ -137,42 +150,97 @@ def alarm_threshold(product: Product) -> float:
     return edetector.threshold_for(product.file.observe.false_alarms, _DAYS_PER_YEAR, len(MEASURES))
 
 
-def _complete_at(state: WatchState, block: str) -> datetime:
+def _due_at(state: WatchState, block: str) -> datetime:
     return day_end(block) + timedelta(seconds=state.horizon)
 
 
-def _taken_in(state: WatchState, model: Model, batch: pl.DataFrame) -> WatchState:
-    if batch.is_empty():
-        return state
-    rows = answered_rows(batch, state.release)
-    complete_at = (
+def _closings(
+    state: WatchState, model: Model, batch: pl.DataFrame, at: datetime
+) -> Iterator[Callable[[WatchState], WatchState]]:
+    """Steps up to `at`: before each moment of booking, with its rows, and `at` itself; days may close after each."""
+    rows = answered_rows(batch, state.release) if not batch.is_empty() else batch
+    if rows.is_empty():
+        yield partial(_moved_to, at=at)
+        return
+    if not _missing(state, rows):
+        # Days then close by the clock alone, and each at the same moment with the same rows.
+        yield partial(_booked_at, model=model, part=rows, moment=at)
+        return
+    booked = rows.with_columns(pl.min_horizontal("settled_at", pl.lit(at)).alias("settled_at"))
+    for part in booked.sort("settled_at").partition_by("settled_at", maintain_order=True):
+        moment: datetime = part["settled_at"][0]
+        yield partial(_moved_to, at=_just_before(part, moment))
+        yield partial(_booked_at, model=model, part=part, moment=moment)
+    yield partial(_moved_to, at=at)
+
+
+def _missing(state: WatchState, rows: pl.DataFrame) -> bool:
+    awaits = rows.select((pl.col("value").is_null() | pl.col("awaited")).any()).item()
+    return bool(awaits) or any(day.missing for day in state.waiting)
+
+
+def _just_before(part: pl.DataFrame, moment: datetime) -> datetime:
+    """The last moment at which none of these rows would have been booked: the first of them had not matured."""
+    matured = part.filter(~pl.col("awaited")).select(pl.col("matured_at").min()).item()
+    return min(moment, matured or moment) - timedelta(microseconds=1)
+
+
+def _booked_at(state: WatchState, *, model: Model, part: pl.DataFrame, moment: datetime) -> WatchState:
+    return _moved_to(_taken_in(state, model, part), at=moment)
+
+
+def _moved_to(state: WatchState, *, at: datetime) -> WatchState:
+    return msgspec.structs.replace(state, until=max(at, state.until or at))
+
+
+def _closed(state: WatchState) -> tuple[WatchState, list[Day]]:
+    """The state without the days that close by `until`, and those days."""
+    complete = [day for day in state.waiting if _complete(state, day)]
+    waiting = tuple(day for day in state.waiting if not _complete(state, day))
+    return msgspec.structs.replace(state, waiting=waiting), complete
+
+
+def _complete(state: WatchState, day: Day) -> bool:
+    due = _due_at(state, day.block)
+    if state.until is None or state.until < due:
+        return False
+    return day.coverage >= COVERED or state.until >= due + GRACE
+
+
+def _taken_in(state: WatchState, model: Model, rows: pl.DataFrame) -> WatchState:
+    due_at = (
         pl.col("block").str.to_datetime("%Y-%m-%d", time_unit="us", time_zone="UTC")
         + timedelta(days=1)
         + timedelta(seconds=state.horizon)
     )
-    in_time = pl.col("matured_at") < complete_at
+    is_open = pl.col("block").is_in([day.block for day in state.waiting])
     if state.until is not None:
-        in_time &= complete_at > state.until
-    kept = rows.filter(in_time)
+        is_open |= due_at > state.until
+    else:
+        is_open = pl.lit(True)
+    in_time = (pl.col("matured_at") < due_at) & is_open
+    late = rows.filter(~in_time, pl.col("value").is_not_null())
     return msgspec.structs.replace(
         state,
-        waiting=merged(state.waiting, days_of(kept, model)),
-        late=state.late + rows.height - kept.height,
+        waiting=merged(state.waiting, days_of(rows.filter(in_time), model)),
+        late=state.late + late.height,
     )
 
 
 def _day_done(
     state: WatchState, product: Product, model: Model, day: Day, at: datetime
 ) -> tuple[WatchState, list[Finding], list[Incident]]:
+    if day.coverage < ENOUGH:
+        state = msgspec.structs.replace(state, uncovered=state.uncovered + 1)
+        return state, [_uncovered(state, product, name, day, at) for name in MEASURES], []
     limit = limits(product, model)
-    observed = {LOSS: min(1.0, day.mean_loss), VALUE: limit.shortfall(day.mean_value)}
-    quiet = {name for name in MEASURES if name in state.alarmed}
+    fed = {name: x for name, x in _observed(day, limit).items() if name not in state.alarmed}
     detectors = {
-        name: detector if name in quiet else edetector.update(detector, observed[name])
+        name: edetector.update(detector, fed[name]) if name in fed else detector
         for name, detector in state.detectors.items()
     }
     threshold = alarm_threshold(product)
-    raised = [n for n in MEASURES if n not in quiet and edetector.alarm(detectors[n], threshold)]
+    raised = [name for name in fed if edetector.alarm(detectors[name], threshold)]
     state = msgspec.structs.replace(
         state,
         detectors=detectors,
@@ -185,6 +253,39 @@ def _day_done(
     return state, findings, incidents
 
 
+def _observed(day: Day, limit: Limits) -> dict[str, float]:
+    """What each detector learns from a day, on the unit scale; nothing on loss when no row was scored."""
+    observed = {}
+    if day.mean_loss is not None:
+        observed[LOSS] = min(1.0, day.mean_loss)
+    if day.mean_value is not None:
+        observed[VALUE] = limit.shortfall(day.mean_value)
+    return observed
+
+
+def _uncovered(state: WatchState, product: Product, measure: str, day: Day, at: datetime) -> Finding:
+    """That a day had too few outcomes to say anything."""
+    return Finding(
+        id=f"{product.name}-{state.release}-{measure}-{day.block}",
+        product=product.name,
+        at=at,
+        window_from=day_start(day.block),
+        window_to=day_end(day.block),
+        release=state.release,
+        segment="all",
+        measure=measure,
+        value=None,
+        e_value=_evidence(state, measure),
+        sample_size=day.rows,
+        verdict=Verdict.NOT_ENOUGH_DATA,
+        detail=(
+            f"{day.rows} of {day.rows + max(0, day.missing)} answers of {day.block} have an outcome "
+            f"{GRACE.days} days after all had matured; at least {ENOUGH:.0%} are needed, so the day does not count; "
+            f"{state.uncovered} such days"
+        ),
+    )
+
+
 def _finding(
     state: WatchState, product: Product, limit: Limits, measure: str, raised: bool, at: datetime
 ) -> Finding:
@@ -195,19 +296,23 @@ def _finding(
         id=_finding_id(state, product, measure),
         product=product.name,
         at=at,
-        window_from=day_start(window[0].block),
-        window_to=day_end(window[-1].block),
+        window_from=day_start(min(day.block for day in window)),
+        window_to=day_end(max(day.block for day in window)),
         release=state.release,
         segment="all",
         measure=measure,
         value=mean.value,
         lower=mean.lower,
         upper=mean.upper,
-        e_value=math.exp(min(700.0, edetector.log_evidence(state.detectors[measure]))),
-        sample_size=sum(day.rows for day in window),
+        e_value=_evidence(state, measure),
+        sample_size=sum(_rows(day, measure) for day in window),
         verdict=_verdict(state, measure, raised),
         detail=_detail(state, product, limit, measure),
     )
+
+
+def _evidence(state: WatchState, measure: str) -> float:
+    return math.exp(min(700.0, edetector.log_evidence(state.detectors[measure])))
 
 
 def _verdict(state: WatchState, measure: str, raised: bool) -> Verdict:
@@ -215,7 +320,8 @@ def _verdict(state: WatchState, measure: str, raised: bool) -> Verdict:
         return Verdict.ALARM
     if measure in state.alarmed:
         return Verdict.SHOWN
-    return Verdict.OK if state.seen >= FEWEST_DAYS else Verdict.NOT_ENOUGH_DATA
+    days = sum(1 for day in state.days if _rows(day, measure))
+    return Verdict.OK if days >= FEWEST_DAYS else Verdict.NOT_ENOUGH_DATA
 
 
 def _detail(state: WatchState, product: Product, limit: Limits, measure: str) -> str:
@@ -225,7 +331,9 @@ def _detail(state: WatchState, product: Product, limit: Limits, measure: str) ->
     }[measure]
     said += f"; alarm at evidence {alarm_threshold(product):.4g}; {state.seen} days seen"
     if state.late:
-        said += f"; {state.late} rows matured too late for their day and are left out"
+        said += f"; {state.late} rows matured too late for their day, or their outcome came after it closed"
+    if state.uncovered:
+        said += f"; {state.uncovered} days left out for want of outcomes"
     if measure in state.alarmed:
         said += f"; alarm raised by the day {state.alarmed[measure]}"
     return said
@@ -270,10 +378,12 @@ def _excess(since: Sequence[Day], limit: Limits, unit: str, measure: str) -> str
 
 
 def _since(state: WatchState, measure: str) -> tuple[Day, ...]:
-    """The remembered days from where the excess most likely began."""
-    began = edetector.began(state.detectors[measure])
-    number = state.began_at_seen[measure] + (began or 0)
-    return state.days[max(0, number - (state.seen - len(state.days))) :]
+    """The remembered days from where the excess most likely began, in the order of days."""
+    detector = state.detectors[measure]
+    fed = [day for day in state.days if _rows(day, measure)]
+    # Counted from the end: the detector may have begun after the first day that is remembered.
+    number = detector.seen - (edetector.began(detector) or 0)
+    return tuple(sorted(fed[max(0, len(fed) - number) :], key=lambda day: day.block))
 
 
 def _shortfall_per_day(days: Sequence[Day], model: Model) -> Estimate:
@@ -282,8 +392,16 @@ def _shortfall_per_day(days: Sequence[Day], model: Model) -> Estimate:
 
 
 def _mean(days: Sequence[Day], measure: str) -> Estimate:
-    sums = [day.loss if measure == LOSS else day.value for day in days]
-    return blocks.ratio(np.array(sums), np.array([float(day.rows) for day in days]))
+    fed = [day for day in days if _rows(day, measure)]
+    if not fed:
+        return unknown(method="ratio by blocks, Student's t")
+    sums = [day.loss if measure == LOSS else day.value for day in fed]
+    return blocks.ratio(np.array(sums), np.array([float(_rows(day, measure)) for day in fed]))
+
+
+def _rows(day: Day, measure: str) -> int:
+    """The rows that say something on this measure."""
+    return day.loss_rows if measure == LOSS else day.rows
 
 
 def _finding_id(state: WatchState, product: Product, measure: str) -> str:

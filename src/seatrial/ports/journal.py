@@ -50,5 +50,8 @@ class JournalReader(Protocol):
         ...
 
     def aside(self, segment: Segment, reason: str) -> None:
-        """Keep a segment that cannot be handed over, with the reason, and hand it out no more; a no-op when it is gone."""
+        """Keep a segment that cannot be handed over, with the reason, and hand it out no more.
+
+        A no-op when it is gone.
+        """
         ...

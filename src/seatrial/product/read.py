@@ -57,11 +57,12 @@ def _parse_file(text: str) -> _Parsed:
         file = ProductFile.model_validate(data)
     except ValidationError as error:
         faults = error.errors()
+        name = data.get("contract")
         places = [Fault(_path(fault), fault["type"] == "extra_forbidden") for fault in faults]
         return _Parsed(
             file=None,
             parts=sound_parts(data, places),
-            contract=str(data.get("contract", ProductFile.model_fields["contract"].default)),
+            contract=name if isinstance(name, str) else ProductFile.model_fields["contract"].default,
             node=node,
             problems=tuple(_sentence(fault, node) for fault in faults),
         )

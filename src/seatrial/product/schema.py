@@ -182,10 +182,7 @@ class ReleaseSection(_Section):
     @classmethod
     def _shares_ascend(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
         if any(later <= earlier for earlier, later in pairwise(shares)):
-            shown = ", ".join(f"{share:.10g}" for share in shares)
-            raise ValueError(
-                f"each share must be larger than the one before it, or it would be skipped; got {shown}"
-            )
+            raise ValueError("each share must be larger than the one before it, or it would be skipped")
         return shares
 
 

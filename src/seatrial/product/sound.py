@@ -70,7 +70,7 @@ def sound_parts(data: Mapping[str, Any], faults: Collection[Fault]) -> Parts | N
     examples, holes = found
     sources, model, objective = (_mapping(data.get(name)) for name in ("sources", "model", "objective"))
     return Parts(
-        sources={str(name) for name in sources} or None,
+        sources=None if any(_hides_sources(fault) for fault in faults) else {str(name) for name in sources},
         examples=examples,
         features=_features(model.get("features", "all")),
         objective={
@@ -78,8 +78,8 @@ def sound_parts(data: Mapping[str, Any], faults: Collection[Fault]) -> Parts | N
             for name, text in {"decision": Objective.model_fields["decision"].default, **objective}.items()
             if objective and name in _EXPRESSIONS and isinstance(text, str)
         },
-        holes=holes | {fault.path for fault in faults},
-        unsure=any(_hides_columns(fault) for fault in faults),
+        holes=holes,
+        unsure=any(_hides_columns(fault, data) for fault in faults),
     )
 
 
@@ -93,6 +93,8 @@ def _examples(raw: object, faults: Iterable[Fault]) -> tuple[Examples, frozenset
     kept, holes = deepcopy(dict(raw)), set()
     for fault in faults:
         path = fault.path[1:] if fault.unknown else _whole(fault.path[1:])
+        if not path:
+            return None
         _drop(kept, path)
         holes.add(("examples", *path))
     try:
@@ -114,11 +116,17 @@ def _drop(tree: Any, path: Path) -> None:
         tree.pop(last, None)
 
 
-def _hides_columns(fault: Fault) -> bool:
-    """Whether columns could have been declared at the fault: an unknown field may be a misspelled one."""
+def _hides_columns(fault: Fault, data: Mapping[str, Any]) -> bool:
+    """Whether columns could have been declared at the fault: an unknown mapping may be a misspelled one."""
     if fault.unknown:
-        return len(fault.path) == 2 and fault.path[0] == "examples"
+        above, *below = fault.path
+        return above == "examples" and len(below) == 1 and isinstance(data["examples"].get(below[0]), Mapping)
     return fault.path[:2] in {("examples", "lookups"), ("examples", "derive")}
+
+
+def _hides_sources(fault: Fault) -> bool:
+    """Whether a source could be called otherwise than the file says."""
+    return fault.path[:1] == ("sources",) and len(fault.path) <= 2
 
 
 def _features(raw: object) -> Features:

@@ -11,17 +11,19 @@ import polars as pl
 from seatrial.contract.odcs import write_contract
 from seatrial.contract.sanity import contract_problems
 from seatrial.errors import ContractInvalid, ProductFileInvalid
+from seatrial.product.read import parse_product
 from seatrial.prototype.agreement import first_contract
 from seatrial.prototype.draft import ANSWERS_FILE, declared_sources, draft_product
 from seatrial.prototype.ports import ModelFacts
 from seatrial.prototype.writing import write_product
 
 __all__ = ["Intake", "declared_sources", "source_name", "take_in"]
+_LINE = re.compile(r"^line \d+: ")
 
 
 @dataclass(frozen=True)
 class Intake:
-    """The texts of `product.yaml` and `contract.yaml`, and what is still missing, in words."""
+    """The texts of `product.yaml` and `contract.yaml`, and what is still missing or wrong, in words."""
 
     product_text: str
     contract_text: str
@@ -47,6 +49,7 @@ def take_in(
 
     `estimator` is the model's file as the product file names it, `frames` holds a table per source: those that
     the answers declare (`declared_sources`), or else the one of `sample_file`, called `source_name(sample_file)`.
+    Files with mistakes are written all the same, so that they can be mended; `missing` tells the mistakes too.
     Raises ProductFileInvalid for answers that cannot be used, DataRefused for tables that no contract can hold.
     """
     stated = dict(answers or {})
@@ -58,11 +61,27 @@ def take_in(
     contract = first_contract(name, draft, frames, rules)
     if problems := contract_problems(contract):
         raise ContractInvalid(problems, name=ANSWERS_FILE)
-    return Intake(
-        product_text=write_product(draft.sections, draft.missing),
-        contract_text=write_contract(contract),
-        missing=draft.missing,
-    )
+    contract_text = write_contract(contract)
+    problems = _problems(write_product(draft.sections, ()), contract_text, draft.missing)
+    missing = (*draft.missing, *problems)
+    return Intake(write_product(draft.sections, missing), contract_text, missing)
+
+
+def _problems(product_text: str, contract_text: str, missing: tuple[str, ...]) -> list[str]:
+    """What reading the files back finds, without what is told as missing already.
+
+    What is missing is written below the sections, so that the lines told here hold for the file.
+    """
+    try:
+        parse_product(product_text, contract_text)
+    except (ProductFileInvalid, ContractInvalid) as error:
+        told = {one.partition(": ")[0] for one in missing}
+        return [
+            " ".join(one.split())
+            for one in error.problems
+            if _LINE.sub("", one).partition(": ")[0] not in told
+        ]
+    return []
 
 
 def _check_frames(sources: Mapping[str, Any], frames: Mapping[str, pl.DataFrame]) -> None:

@@ -69,10 +69,10 @@ _Dumper.add_representer(list, _sequence)
 
 
 def write_product(sections: dict[str, Any], missing: tuple[str, ...]) -> str:
-    """The text of the product file; what is missing is told in comments at its end."""
+    """The text of the product file; what is missing or wrong is told in comments at its end."""
     parts = [_section(name, value) for name, value in sections.items()]
     if missing:
-        parts.append("\n# Still missing:\n" + "".join(f"# - {one}\n" for one in missing))
+        parts.append("\n# Still missing, or to be mended:\n" + "".join(f"# - {one}\n" for one in missing))
     return "".join(parts)
 
 

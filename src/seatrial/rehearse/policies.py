@@ -7,9 +7,10 @@ import polars as pl
 
 from seatrial.cycle.retrain import Workshop
 from seatrial.cycle.tools import History
-from seatrial.data.snapshot import examples_as_of, save_snapshot
+from seatrial.data.snapshot import examples_as_of
 from seatrial.facts.model import Model
 from seatrial.facts.rehearsal import PolicyResult
+from seatrial.facts.snapshot import Snapshot
 from seatrial.measures.blocks import total
 from seatrial.ports.runtime import Scorer
 from seatrial.product.features import encode
@@ -59,13 +60,10 @@ def refit(workshop: Workshop, history: History) -> Trainer:
 
     def train(as_of: datetime) -> Model:
         examples = examples_as_of(product, history.examples, as_of)
-        snapshot = save_snapshot(
-            product, examples, history.tables, workspace.artifacts, as_of=as_of, at=as_of
-        )
         return train_model(
             product,
             examples,
-            snapshot,
+            _unsaved(product, history, examples, as_of),
             framework=workshop.tools.framework,
             runtime=workshop.tools.runtime,
             artifacts=workspace.artifacts,
@@ -74,6 +72,29 @@ def refit(workshop: Workshop, history: History) -> Trainer:
         )
 
     return train
+
+
+def _unsaved(product: Product, history: History, examples: pl.DataFrame, as_of: datetime) -> Snapshot:
+    """A snapshot in name alone: this policy's models are compared and forgotten, so nobody will read their rows."""
+    moments = examples[product.made_at]
+    first, last = moments.min(), moments.max()
+    assert isinstance(first, datetime)
+    assert isinstance(last, datetime)
+    return Snapshot(
+        id=f"monthly policy at {as_of.isoformat()}",
+        product=product.name,
+        artifact="",
+        rows=examples.height,
+        columns=tuple(examples.columns),
+        first_made_at=first,
+        last_made_at=last,
+        as_of=as_of,
+        sources=history.tables.reads,
+        rules=history.tables.rules,
+        contract_version=product.contract.version,
+        product_digest=product.digest,
+        created_at=as_of,
+    )
 
 
 def result(

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 import polars as pl
 
 from seatrial.cycle.reconcile import Reconciler
@@ -83,7 +84,7 @@ def rehearse(
         unit=product.objective.section.unit,
         policies=policies,
         events=tuple(events),
-        counts={**vars(replay.counts), **(vars(totals) if totals else {})},
+        counts={**vars(replay.counts), **(msgspec.to_builtins(totals) if totals else {})},
         value_per_row=per_row,
     )
 

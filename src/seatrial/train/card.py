@@ -12,9 +12,13 @@ from seatrial.train.slices import SMALLEST
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the card says beyond the model: rows fitted for the comparison, rows a linear model saw, rows capped."""
+    """What the card says beyond the model: rows fitted for the comparison, rows a linear model saw, rows capped.
+
+    `embargoed_rows` are older rows that the comparison left out, because their outcomes came too late for it.
+    """
 
     compared_rows: int
+    embargoed_rows: int
     linear_rows: int
     unvalued_rows: int
     capped_rows: int
@@ -59,6 +63,7 @@ def _data(snapshot: Snapshot, model: Model, facts: Facts) -> list[str]:
         f"- Decisions made from {model.trained_from:%Y-%m-%d} to {model.trained_to:%Y-%m-%d}",
         f"- Judged on the newest {model.validation_rows:,} rows, by a model of the {facts.compared_rows:,} older ones",
         "- No day is in both",
+        f"- {facts.embargoed_rows:,} older rows were not in that fit: their outcomes were open when the newest began",
         f"- The package was then fitted again, with the same settings, on all {model.training_rows:,} rows",
         "- The threshold stayed as the judged model chose it",
         *sources,

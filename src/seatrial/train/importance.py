@@ -6,13 +6,13 @@ from seatrial.measures.classification import log_losses
 from seatrial.measures.inputs import Booleans
 from seatrial.train.ports import Fitted, Inputs
 
-_ROWS = 4000
+_ROWS = 2000
 
 
 def importances(fitted: Fitted, inputs: Inputs, labels: Booleans, seed: int) -> dict[str, float]:
     """By how many nats the mean log loss rises when a feature's values change rows, the largest first.
 
-    Measured on at most 4000 rows, each feature permuted once; about 0 or below: the model does not use it.
+    Measured on at most 2000 rows, each feature permuted once; about 0 or below: the model does not use it.
     """
     random = np.random.default_rng([seed, 1])
     rows = np.sort(random.permutation(labels.size)[:_ROWS])

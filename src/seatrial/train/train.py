@@ -44,6 +44,8 @@ __all__ = ["Rival", "train_model"]
 
 # More rows hardly change what a linear model can do, and it is only compared with.
 _LINEAR_ROWS = 10_000
+# Parity is checked on far fewer rows; encoding all of them to choose from would take seconds.
+_PARITY_ROWS = 20_000
 
 
 def train_model(
@@ -187,8 +189,10 @@ def _package(product: Product, estimator: Estimator, rows: pl.DataFrame) -> tupl
 
 
 def _parity(product: Product, fitted: Fitted, runtime: Runtime, package: bytes, rows: pl.DataFrame) -> Parity:
-    inputs = encode(rows, product.features)
-    return check_parity(fitted, runtime.load(package), parity_rows(product, inputs, product.file.train.seed))
+    seed = product.file.train.seed
+    some = rows.sample(min(rows.height, _PARITY_ROWS), seed=seed)
+    inputs = encode(some, product.features)
+    return check_parity(fitted, runtime.load(package), parity_rows(product, inputs, seed))
 
 
 def _labels(product: Product, rows: pl.DataFrame) -> Booleans:
@@ -213,6 +217,7 @@ def _facts(split: Split, trial: _Trial) -> Facts:
     capped = validation.product.value(validation.frame, decision)["capped"]
     return Facts(
         compared_rows=split.training.height,
+        embargoed_rows=split.embargoed,
         linear_rows=min(split.training.height, _LINEAR_ROWS),
         unvalued_rows=split.validation.height - validation.frame.height,
         capped_rows=int(capped.sum()),

@@ -1,5 +1,6 @@
 """However answers, outcomes, bookings and restarts are interleaved, the books come out the same."""
 
+import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -51,10 +52,16 @@ def test_every_outcome_reaches_the_ledger_whenever_it_comes(
     do("settle", 0)
 
     assert settlement.pending == 0
-    assert world.stored("ledger")["batch"].count() == rows.height
+    ledger = world.stored("ledger")
+    assert ledger["batch"].null_count() == 0
+    assert ledger.filter(~pl.col("awaited")).height == rows.height
+    assert ledger["value"].count() == len(reported)
     truth = dict(zip(rows["parcel_id"], rows["late"], strict=True))
     known = {rows["parcel_id"][number] for number in reported}
     labels = dict(world.ledger().select("key", "label").iter_rows())
     assert labels == {key: late if key in known else None for key, late in truth.items()}
     assert settlement.totals.unknown == 0
+    assert (settlement.totals.settled, settlement.totals.joined) == (rows.height, len(reported))
+    # Counted as they came, the totals are those of the whole tables.
+    assert Settlement(world.workspace, world.product).totals == settlement.totals
     assert settlement.unmatched() == 0

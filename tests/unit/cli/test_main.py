@@ -78,6 +78,15 @@ def test_commands_that_need_no_product_answer_without_one(arguments: str, said: 
     assert said in told.stdout
 
 
+@pytest.mark.parametrize("arguments", ["serve show", "serve show --json"])
+def test_the_password_of_a_database_is_not_shown(arguments: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEATRIAL_METADATA_URL", "postgresql://me:secret@db/x")
+    told = ran(arguments)
+    assert told.exit_code == 0
+    assert "secret" not in told.output
+    assert "me:" in told.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -96,6 +96,7 @@ def test_a_closed_set_is_a_warning() -> None:
 def test_texts_of_many_kinds_get_a_length_only() -> None:
     key = column(sample(), "key")
     assert (key.values, key.max_length, key.severity) == (None, 16, "error")
+    assert "the limit is double that, at least 16" in key.evidence
 
 
 def test_a_small_sample_bounds_nothing() -> None:

@@ -1,9 +1,19 @@
 """Journal segments reach the tables exactly once, whatever is repeated."""
 
+import dataclasses
+from typing import Any
+
 import msgspec
 import polars as pl
+import pytest
 
 from seatrial.cycle.drain import drain, outcomes_schema, predictions_schema
+from seatrial.cycle.settle import Settlement
+from seatrial.errors import LeaseLost
+from seatrial.facts.finding import Incident
+from seatrial.facts.records import decode_prediction, encode_record
+from seatrial.facts.release import Phase, Release
+from seatrial.product.product import Product
 from tests.parcels_loop import World
 
 
@@ -66,3 +76,168 @@ def test_bytes_cut_from_damaged_segments_are_counted() -> None:
     for name, segment in list(world.journal.segments.items()):
         world.journal.segments[name] = msgspec.structs.replace(segment, cut_bytes=7)
     assert drain(world.workspace, world.product).cut_bytes == 14
+
+
+def with_columns(product: Product, **changed: str) -> Product:
+    """The product folder as it is now: other columns than when it was released; an empty type removes one."""
+    columns = {name: kind for name, kind in {**product.columns, **changed}.items() if kind}
+    return dataclasses.replace(product, columns=columns)
+
+
+def answer_with(world: World, **features: Any) -> None:
+    """One more prediction, which holds these features."""
+    fact = decode_prediction(world.journal.sealed()[0].records[0])
+    held = {**fact.features, **features}
+    world.writer.append(
+        "predictions", [encode_record(msgspec.structs.replace(fact, prediction_id="px", features=held))]
+    )
+    world.writer.seal()
+
+
+def incidents(world: World) -> list[Incident]:
+    with world.metadata.begin() as transaction:
+        return transaction.all(Incident, world.product.name)
+
+
+def test_a_column_that_the_next_release_drops_is_stored_as_long_as_the_live_one_has_it() -> None:
+    world = World()
+    served(world)
+    present = with_columns(world.product, heavy="")
+    drained = drain(world.workspace, present)
+    heavy = world.sent_on(0)["heavy"].drop_nulls().sort().to_list()
+    assert world.stored("predictions")["feature_heavy"].drop_nulls().sort().to_list() == heavy
+    assert drained.predictions.schema == pl.Schema(predictions_schema(present))
+
+
+def test_a_column_that_is_not_released_yet_gets_no_place_before_a_record_holds_it() -> None:
+    world = World()
+    served(world)
+    present = with_columns(world.product, colour="string", tall="float")
+    answer_with(world, tall=1.5)
+    drain(world.workspace, present)
+    stored = world.stored("predictions")
+    assert "feature_colour" not in stored.columns
+    assert stored["feature_tall"].drop_nulls().to_list() == [1.5]
+
+
+def test_a_column_of_a_release_that_was_replaced_meanwhile_is_stored() -> None:
+    world = World()
+    served(world)
+    with world.metadata.begin() as transaction:
+        [release] = transaction.all(Release, world.product.name)
+        transaction.put(msgspec.structs.replace(release, phase=Phase.RETIRED))
+    drain(world.workspace, with_columns(world.product, heavy=""))
+    assert world.stored("predictions")["feature_heavy"].null_count() < world.sent_on(0).height
+
+
+def test_a_changed_type_is_stored_under_the_type_that_is_there() -> None:
+    world = World()
+    served(world)
+    drain(world.workspace, world.product)
+    world.serve_day(1)
+    present = with_columns(world.product, size="string")
+    drained = drain(world.workspace, present)
+    assert (drained.aside, drained.unfit) == (0, {})
+    assert drained.predictions.schema["feature_size"] == pl.String
+    stored = world.stored("predictions").filter(pl.col("key").is_in(world.sent_on(1)["parcel_id"].implode()))
+    assert sorted(stored["feature_size"].drop_nulls()) == sorted(world.sent_on(1)["size"].drop_nulls())
+
+
+def test_a_release_with_another_type_does_not_end_the_loop() -> None:
+    world = World()
+    served(world)
+    drain(world.workspace, world.product)
+    name = "late-parcels.predictions"
+    # What an earlier release, whose contract had sizes as text and distances as whole numbers, left in the table.
+    earlier = pl.col("feature_size").cast(pl.String), pl.col("feature_distance").cast(pl.Int64)
+    world.tables.frames[name] = world.tables.frames[name].with_columns(*earlier)
+    world.serve_day(1)
+    rows = world.sent_on(1)
+    drained = drain(world.workspace, world.product)
+    assert (drained.aside, drained.unfit) == (0, {"feature_distance": rows.height})
+    stored = world.stored("predictions").filter(pl.col("key").is_in(rows["parcel_id"].implode()))
+    assert sorted(stored["feature_size"].drop_nulls()) == sorted(
+        str(size) for size in rows["size"].drop_nulls()
+    )
+    assert stored["feature_distance"].null_count() == rows.height
+
+
+def test_values_that_fit_no_type_are_missing_counted_and_told_once() -> None:
+    world = World()
+    served(world)
+    answer_with(world, size="large", city=7)
+    drained = drain(world.workspace, world.product)
+    assert drained.unfit == {"feature_size": 1}
+    [row] = world.stored("predictions").filter(pl.col("prediction_id") == "px").to_dicts()
+    assert (row["feature_size"], row["feature_city"]) == (None, "7")
+    [incident] = incidents(world)
+    assert (incident.kind, incident.release, incident.closed_at) == ("fault", "r0001", None)
+    assert "1 values of feature_size" in incident.cause
+    world.serve_day(1)
+    answer_with(world, size="huge")
+    drain(world.workspace, world.product)
+    assert incidents(world) == [incident]
+    assert world.kinds().count("incident opened") == 1
+
+
+def test_a_segment_that_does_not_decode_is_set_aside_and_the_others_are_stored() -> None:
+    world = World()
+    world.launch()
+    world.writer.append("predictions", [b"noise"])
+    world.writer.seal()
+    world.serve_day(0)
+    drained = drain(world.workspace, world.product)
+    assert (drained.segments, drained.aside) == (2, 1)
+    assert world.stored("predictions").height == world.sent_on(0).height
+    [(segment, reason)] = world.journal.kept_aside.values()
+    assert list(segment.records) == [b"noise"]
+    [incident] = incidents(world)
+    assert (incident.id, incident.kind, incident.measure) == (
+        f"segment-{segment.writer}-{segment.number}",
+        "fault",
+        "segment set aside",
+    )
+    entry = world.logbook()[-1]
+    assert (entry.kind, entry.subject, entry.body["reason"]) == ("segment set aside", incident.id, reason)
+    assert drain(world.workspace, world.product).aside == 0
+    assert world.kinds().count("segment set aside") == 1
+
+
+def test_a_segment_that_the_table_refuses_is_set_aside_until_it_is_put_back() -> None:
+    world = World()
+    served(world)
+    name = "late-parcels.predictions"
+    world.tables.append(name, pl.DataFrame({"score": ["high"]}), writer="by hand", version=1)
+    drained = drain(world.workspace, world.product)
+    assert (drained.segments, drained.aside) == (1, 1)
+    assert "column score" in incidents(world)[0].cause
+    del world.tables.frames[name]
+    [(segment, _)] = world.journal.kept_aside.values()
+    world.journal.keep(segment)
+    assert drain(world.workspace, world.product).predictions.height == world.sent_on(0).height
+    assert incidents(world)[0].closed_by == "stored"
+
+
+def test_who_lost_the_lease_sets_nothing_aside() -> None:
+    world = World()
+    world.launch()
+    lease = world.metadata.acquire("loop", "one", 10.0)
+    assert lease is not None
+    world.metadata.release(lease)
+    world.writer.append("predictions", [b"noise"])
+    world.writer.seal()
+    with pytest.raises(LeaseLost):
+        drain(world.workspace, world.product, lease=lease)
+    assert len(world.journal.sealed()) == 1
+    assert incidents(world) == []
+
+
+def test_a_settlement_takes_in_what_was_drained_under_changed_types() -> None:
+    world = World()
+    served(world)
+    drain(world.workspace, world.product)
+    present = with_columns(world.product, size="string", heavy="int")
+    settlement = Settlement(world.workspace, present)
+    world.serve_day(1)
+    settlement.take_in(drain(world.workspace, present))
+    assert settlement.pending == world.sent_on(0).height + world.sent_on(1).height

@@ -70,10 +70,17 @@ class Desk:
         self.model.write_bytes(b"a fitted model")
         self.world.examples.drop("heavy", "matured_at", "weight").write_parquet(self.sample)
 
-    def write(self, answers: str | None = ANSWERS, *, sample: bool = True, replace: bool = False) -> Intake:
+    def write(
+        self,
+        answers: str | None = ANSWERS,
+        *,
+        name: str = "late-parcels",
+        sample: bool = True,
+        replace: bool = False,
+    ) -> Intake:
         return write_product(
             self.folder,
-            name="late-parcels",
+            name=name,
             model_file=self.model,
             sample_file=self.sample if sample else None,
             answers_text=answers,
@@ -138,6 +145,20 @@ def test_answers_may_declare_the_sources_themselves(desk: Desk) -> None:
     desk.write(ANSWERS.replace("examples:\n", "examples:\n  from: history\n") + sources, sample=False)
     assert desk.reader.asked == ["history"]
     assert read_product(desk.folder).file.examples.source == "history"
+
+
+def test_a_name_that_cannot_be_one_is_refused_in_words(desk: Desk) -> None:
+    with pytest.raises(ProductFileInvalid, match="digits and dashes, beginning with a letter, got '1 Late'"):
+        desk.write(name="1 Late")
+    assert not desk.folder.exists()
+
+
+def test_answers_with_a_mistake_give_files_to_mend_and_a_logbook_that_says_so(desk: Desk) -> None:
+    intake = desk.write(ANSWERS.replace("baseline: express", "baseline: expres"))
+    assert [one.split(": ")[1] for one in intake.missing] == ["objective.baseline"]
+    with pytest.raises(ProductFileInvalid, match="unknown column expres"):
+        read_product(desk.folder)
+    assert desk.world.logbook()[0].body["missing"] == list(intake.missing)
 
 
 def test_answers_that_are_no_mapping_are_refused(desk: Desk) -> None:

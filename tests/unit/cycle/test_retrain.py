@@ -1,22 +1,26 @@
 """A retraining is a job that goes on where it was killed."""
 
 import dataclasses
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+import msgspec
 import polars as pl
 import pytest
 
 from seatrial.contract.types import polars_schema
 from seatrial.cycle.retrain import Workshop, open_job, open_jobs, take_snapshot, work_on
-from seatrial.cycle.tools import Tools
-from seatrial.errors import SourceFailed, TrainingFailed
+from seatrial.cycle.tools import FixedHistory, History, Tools
+from seatrial.errors import LeaseLost, SourceFailed, TrainingFailed
+from seatrial.facts.job import Job
+from seatrial.facts.lookups import LookupTables
 from seatrial.facts.model import Model
 from seatrial.facts.release import Phase
 from seatrial.facts.snapshot import Snapshot
 from seatrial.facts.tables import QUARANTINE
 from seatrial.product.product import Product
+from seatrial.product.schema import Lookup
 from tests.fakes.training import CountingEstimator
-from tests.parcels_loop import DAY, Killed, TallyingFramework, World
+from tests.parcels_loop import DAY, LAUNCH, Killed, TallyingFramework, World
 
 # Snapshot, model, release, each noted on the job afterwards; then the job's end.
 EFFECTS = 7
@@ -159,23 +163,158 @@ def test_a_training_that_cannot_succeed_fails_its_job_and_not_the_loop() -> None
     assert len(world.jobs()) == 1, "the next retraining keeps its distance"
 
 
-def test_an_outage_is_no_failure_of_the_job() -> None:
+class Sources(FixedHistory):
+    """The same history, read from sources that may be away."""
+
+    def __init__(self, history: History) -> None:
+        super().__init__(history)
+        self.reads, self.away = 0, False
+
+    def read(self, product: Product, at: datetime) -> History:
+        self.reads += 1
+        if self.away:
+            raise SourceFailed("the warehouse is away")
+        return super().read(product, at)
+
+
+def with_sources(world: World) -> Sources:
+    """The world, from now on with sources that count."""
+    sources = Sources(world.history)
+    world.tools = dataclasses.replace(world.tools, history=sources)
+    return sources
+
+
+def test_an_outage_is_noted_on_the_job_and_tried_again_later() -> None:
     world = launched()
-    workshop = with_framework(world, DyingFramework(SourceFailed("away"), times=1))
+    sources = with_sources(world)
+    job = open_job(world.workshop(), why="age")
+    sources.away = True
+    assert work_on(world.workshop(), job) is None
+    [waiting] = world.jobs()
+    assert (waiting.state, waiting.attempts, waiting.error) == ("running", 1, "the warehouse is away")
+    assert waiting.not_before == world.clock.now() + timedelta(minutes=1)
+    assert world.kinds()[-1] == "job delayed"
+    sources.away = False
+    assert work_on(world.workshop(), job) is None, "its time has not come"
+    assert sources.reads == 1
+    world.clock.advance(timedelta(minutes=1))
+    assert work_on(world.workshop(), job) is not None
+    [done] = world.jobs()
+    assert (done.state, done.attempts, done.error) == ("done", 0, None)
+
+
+def test_the_wait_doubles_up_to_an_hour_and_a_job_is_given_up_after_eight_attempts() -> None:
+    world = launched()
+    sources = with_sources(world)
+    sources.away = True
+    open_job(world.workshop(), why="age")
+    waits = []
+    while (job := world.jobs()[0]).state == "running":
+        world.clock.advance_to(job.not_before or world.clock.now())
+        work_on_open(world)
+        later = world.jobs()[0].not_before
+        assert later is not None
+        waits.append((later - world.clock.now()) // timedelta(minutes=1))
+    assert waits[:7] == [1, 2, 4, 8, 16, 32, 60]
+    assert (job.attempts, sources.reads) == (7, 8)
+    assert job.error == "given up after 8 attempts: the warehouse is away"
+    assert job.finished_at == world.clock.now()
+
+
+def test_a_job_that_was_stored_before_jobs_were_tried_again_reads_as_never_tried() -> None:
+    old = b'{"id": "j1", "product": "p", "kind": "retrain", "state": "running", "created_at": "2025-01-01T00:00:00Z"}'
+    job = msgspec.json.decode(old, type=Job)
+    assert (job.attempts, job.not_before) == (0, None)
+
+
+def test_a_lost_lease_is_no_failure_of_the_job() -> None:
+    world = launched()
+    workshop = with_framework(world, DyingFramework(LeaseLost("another worker"), times=1))
     job = open_job(workshop, why="age")
-    with pytest.raises(SourceFailed):
+    with pytest.raises(LeaseLost):
         work_on(workshop, job)
-    assert world.jobs()[0].state == "running"
-    assert work_on(workshop, job) is not None
+    assert world.jobs()[0].attempts == 0
+
+
+def test_an_unreachable_source_does_not_stop_the_round_in_which_the_trial_is_judged() -> None:
+    world = launched()
+    release = work_on(world.workshop(), open_job(world.workshop(), why="age"))
+    assert release is not None
+    with_sources(world).away = True
+    open_job(world.workshop(), why="by hand")
+    tick = world.reconciler().tick()
+    assert [step.release for step in tick.steps] == [release.id]
+    assert world.jobs()[-1].error == "the warehouse is away"
+
+
+def test_a_job_that_only_waits_reads_no_source() -> None:
+    world = launched()
+    sources = with_sources(world)
+    job = open_job(world.workshop(), why="age", takes=2 * DAY)
+    work_on(world.workshop(), job)
+    assert sources.reads == 1, "for its snapshot"
+    sources.away = True
+    world.clock.advance(DAY)
+    assert work_on(world.workshop(), job) is None
+    world.clock.advance(DAY)
+    assert work_on(world.workshop(), job) is not None
+    assert sources.reads == 1
+
+
+def looking_up(product: Product, *names: str) -> Product:
+    """The product with lookups of these names."""
+    lookup = Lookup.model_validate(
+        {"on": ["city"], "as_of": "seen_at", "available_after": "1h", "columns": ["rain"]}
+    )
+    examples = product.file.examples.model_copy(update={"lookups": dict.fromkeys(names, lookup)})
+    return dataclasses.replace(product, file=product.file.model_copy(update={"examples": examples}))
+
+
+@pytest.mark.parametrize(("published", "reads"), [({"weather": "sha256:w", "gone": "sha256:g"}, 1), ({}, 2)])
+def test_a_release_takes_the_lookups_that_were_published_and_reads_them_only_if_one_is_missing(
+    published: dict[str, str], reads: int
+) -> None:
+    world = launched()
+    read = dataclasses.replace(world.history, lookups={"weather": "sha256:read"})
+    sources = Sources(read)
+    world.tools = dataclasses.replace(world.tools, history=sources)
+    job = open_job(world.workshop(), why="age", takes=DAY)
+    work_on(world.workshop(), job)
+    with world.metadata.begin() as transaction:
+        now = world.clock.now()
+        transaction.put(LookupTables(product=world.product.name, tables=published, published_at=now))
+    world.clock.advance(DAY)
+    world.product = looking_up(world.product, "weather")
+    release = work_on(world.workshop(), job)
+    assert release is not None
+    assert release.bundle.lookups == {"weather": published.get("weather", "sha256:read")}
+    assert sources.reads == reads
+
+
+def broken(world: World, *rows: str, contract: str = "1.0.0") -> History:
+    """The world's history, with these rows put aside just now."""
+    schema = polars_schema(QUARANTINE)
+    now = world.clock.now()
+    found = [
+        {**dict.fromkeys(schema, None), "row": row, "contract_version": contract, "at": now} for row in rows
+    ]
+    aside = pl.DataFrame(found, schema=schema)
+    tables = dataclasses.replace(world.history.tables, quarantined=aside)
+    return dataclasses.replace(world.history, tables=tables)
 
 
 def test_rows_that_broke_the_contract_are_kept_once() -> None:
     world = World()
-    schema = polars_schema(QUARANTINE)
-    aside = pl.DataFrame([dict.fromkeys(schema, None)], schema=schema)
-    tables = dataclasses.replace(world.history.tables, quarantined=aside)
-    history = dataclasses.replace(world.history, tables=tables)
     for _ in range(2):
-        take_snapshot(world.workshop(), history, as_of=world.clock.now())
+        take_snapshot(world.workshop(), broken(world, "a"), as_of=LAUNCH)
+        world.clock.advance(DAY)
     assert world.stored("quarantine").height == 1
     assert world.kinds() == ["snapshot saved"]
+
+
+def test_new_rows_that_broke_the_contract_are_kept_though_the_good_rows_are_the_same() -> None:
+    world = World()
+    for rows in (("a",), ("a", "b"), ("c",)):
+        take_snapshot(world.workshop(), broken(world, *rows), as_of=LAUNCH)
+    take_snapshot(world.workshop(), broken(world, "c", contract="1.1.0"), as_of=LAUNCH)
+    assert sorted(world.stored("quarantine")["row"]) == ["a", "a", "b", "c", "c"]

@@ -1,11 +1,19 @@
 """Outcomes that come twice, late, out of order or for nobody; and settlement by a worker that starts anew."""
 
+from datetime import timedelta
+from typing import Any
+
+import msgspec
 import polars as pl
 import pytest
 
+from seatrial.cycle.books import statement_of
 from seatrial.cycle.drain import drain
+from seatrial.cycle.overview import overview_of
 from seatrial.cycle.settle import Settlement
 from seatrial.errors import LeaseLost
+from seatrial.facts.job import Progress
+from seatrial.facts.records import PREDICTIONS, encode_record
 from tests.parcels_loop import DAY, LAUNCH, World, by_key
 
 
@@ -34,7 +42,7 @@ class Books:
     def answered(self) -> None:
         """All requests of the first day."""
         self.at(1)
-        self.world.answer(self.rows)
+        self.made = self.world.answer(self.rows)
         self.take_in()
 
     def reported(self, rows: pl.DataFrame, **changes: object) -> None:
@@ -112,7 +120,7 @@ def test_outcomes_of_nobody_are_counted_and_book_nothing() -> None:
     assert books.world.ledger()["value"].null_count() == books.rows.height
 
 
-def test_an_outcome_after_settlement_is_a_correction_that_readers_prefer() -> None:
+def test_a_first_outcome_after_settlement_gets_a_batch_of_its_own_that_readers_prefer() -> None:
     books = Books()
     books.answered()
     books.reported(books.rows[1:])
@@ -124,11 +132,42 @@ def test_an_outcome_after_settlement_is_a_correction_that_readers_prefer() -> No
     books.reported(books.rows[:1])
     stored = books.world.stored("ledger")
     assert stored.height == books.rows.height + 1
-    assert stored.filter(pl.col("key") == key)["batch"].null_count() == 1
+    assert stored.filter(pl.col("key") == key)["batch"].sort().to_list() == [1, 2]
+    assert stored.filter(pl.col("batch") == 2)["awaited"].to_list() == [True]
     standing = by_key(books.world.ledger())[key]
     assert standing["label"] == books.rows["late"][0]
     assert standing["value"] is not None
-    assert books.settlement.totals.corrected == 1
+    totals = books.settlement.totals
+    assert (totals.late, totals.corrected, totals.duplicates) == (1, 0, 0)
+    assert (totals.joined, totals.without_outcome) == (books.rows.height, 0)
+    assert books.settlement.settle(books.world.clock.now())[0] == 3
+
+
+def test_what_corrects_a_late_outcome_has_no_batch() -> None:
+    books = Books()
+    books.answered()
+    books.at(2)
+    books.settle()
+    books.reported(books.rows[:3])
+    books.at(3)
+    books.reported(books.rows[:3].with_columns(~pl.col("late")), revision=1)
+    stored = books.world.stored("ledger").filter(pl.col("settled_at") == books.world.clock.now())
+    assert (stored.height, stored["batch"].null_count(), stored["awaited"].any()) == (3, 3, False)
+    totals = books.settlement.totals
+    assert (totals.late, totals.corrected, totals.duplicates) == (3, 3, 0)
+
+
+def test_a_report_by_id_and_a_later_one_by_key_are_weighed_against_each_other() -> None:
+    books = Books()
+    books.answered()
+    first = books.world.stored("predictions").filter(pl.col("key") == books.rows["parcel_id"][0])
+    named = {"prediction_id": first["prediction_id"][0], "late": bool(books.rows["late"][0]), "weight": 1.0}
+    books.world.intake.accept([{**named, "known_at": books.world.clock.now(), "revision": 5}])
+    books.take_in()
+    books.at(2)
+    books.settle()
+    books.reported(books.rows[:1].with_columns(~pl.col("late")))
+    assert by_key(books.world.ledger())[first["key"][0]]["label"] == named["late"]
 
 
 def test_a_later_revision_corrects_what_was_booked() -> None:
@@ -158,7 +197,7 @@ def test_a_worker_that_starts_anew_has_the_same_pending_and_books_the_same() -> 
     books.at(2)
     books.settle()
     assert books.world.ledger()["label"].null_count() == 0
-    assert books.world.stored("ledger")["batch"].drop_nulls().unique().sort().to_list() == [1, 2]
+    assert books.world.stored("ledger")["batch"].unique().sort().to_list() == [1, 2, 3]
 
 
 def test_late_outcomes_that_a_killed_worker_stored_but_did_not_book_are_booked_by_the_next() -> None:
@@ -215,3 +254,136 @@ def test_a_prediction_that_is_drained_twice_is_pending_once() -> None:
     books.settlement.take_in(drained)
     books.settlement.take_in(drained)
     assert books.settlement.pending == books.rows.height
+
+
+def answered_again(books: Books, number: int, **changes: Any) -> None:
+    """One of the answers a second time under its prediction id, as a retry to another server is answered."""
+    [again] = [p for p in books.made if p.key == books.rows["parcel_id"][number]]
+    books.world.writer.append(PREDICTIONS, [encode_record(msgspec.structs.replace(again, **changes))])
+    books.take_in()
+
+
+def standing_release(books: Books, number: int) -> list[str]:
+    rows = books.world.stored("ledger").filter(pl.col("key") == books.rows["parcel_id"][number])
+    return rows.filter(pl.col("assigned") != "shadow")["release"].to_list()
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+@pytest.mark.parametrize("restarted", [False, True])
+def test_of_answers_under_one_id_the_first_received_is_booked(earlier: bool, restarted: bool) -> None:
+    books = Books()
+    books.answered()
+    received = books.made[0].received_at + (-1 if earlier else 1) * timedelta(minutes=1)
+    answered_again(books, 0, release="r0002", received_at=received)
+    answered_again(books, 1, received_at=received)
+    if restarted:
+        books.settlement = books.start()
+    books.at(2)
+    assert books.settle() == books.rows.height
+    assert standing_release(books, 0) == ["r0002" if earlier else "r0001"]
+    assert statement_of(books.world.workspace, books.world.product).matured == books.rows.height
+    assert (books.settlement.totals.repeated, books.settlement.totals.settled) == (2, books.rows.height)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_an_answer_that_comes_again_after_it_was_booked_is_left_out(restarted: bool) -> None:
+    books = Books()
+    books.answered()
+    books.at(2)
+    books.settle()
+    if restarted:
+        books.settlement = books.start()
+    answered_again(books, 0, release="r0002")
+    answered_again(books, 1)
+    if restarted:
+        books.settlement = books.start()
+    assert (books.settlement.pending, books.settle()) == (0, 0)
+    books.reported(books.rows)
+    assert standing_release(books, 0) == ["r0001", "r0001"]
+    assert books.settlement.totals.repeated == 2
+    assert (books.settlement.totals.joined, books.settlement.totals.late) == (books.rows.height,) * 2
+
+
+def test_a_shadow_of_the_first_answer_stands_though_its_release_answered_the_retry() -> None:
+    books = Books()
+    books.answered()
+    answered_again(books, 0, release="r0002", received_at=books.made[0].received_at + timedelta(minutes=1))
+    answered_again(books, 0, release="r0002", assigned="shadow", served="shadow")
+    books.at(2)
+    books.settle()
+    booked = books.world.ledger().filter(pl.col("key") == books.rows["parcel_id"][0])
+    assert sorted(booked.select("release", "assigned").iter_rows()) == [
+        ("r0001", "live"),
+        ("r0002", "shadow"),
+    ]
+
+
+def test_totals_are_stored_once_they_change_and_the_next_worker_goes_on_from_them() -> None:
+    books = Books()
+    books.answered()
+    books.reported(books.rows[:5])
+    books.reported(books.rows[:2])
+    books.at(2)
+    books.settle()
+    books.settlement.store(None)
+    totals = books.settlement.totals
+    assert (totals.joined, totals.duplicates) == (5, 2)
+    seen = overview_of(books.world.workspace, books.world.product.name).outcomes
+    assert seen == msgspec.structs.asdict(totals)
+    effects = books.world.fate.effects
+    books.settlement.store(None)
+    assert books.world.fate.effects == effects
+    assert books.start().totals == totals
+
+
+def test_totals_of_a_worker_that_died_before_it_stored_them_are_counted_anew() -> None:
+    books = Books()
+    books.answered()
+    books.settlement.store(None)
+    books.reported(books.rows[:5])
+    books.reported(books.rows[:2])
+    answered_again(books, 0)
+    books.at(2)
+    books.settle()
+    books.reported(books.rows[4:9])
+    assert books.start().totals == books.settlement.totals
+    assert (books.settlement.totals.late, books.settlement.totals.duplicates) == (4, 3)
+
+
+def test_a_worker_that_starts_where_the_last_one_stored_values_nothing_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    books = Books()
+    books.answered()
+    books.at(2)
+    books.settle()
+    books.settlement.store(None)
+    read = list[str]()
+    tables = books.world.tables
+    whole = tables.read
+
+    def noted(table: str, *, where: pl.Expr | None = None, columns: Any = None) -> pl.DataFrame:
+        if where is None and columns is None:
+            read.append(table)
+        return whole(table, where=where, columns=columns)
+
+    monkeypatch.setattr(tables, "read", noted)
+    books.start()
+    assert read == ["late-parcels.outcomes"]
+    books.world.report(books.rows)
+    books.world.writer.seal()
+    drain(books.world.workspace, books.world.product)
+    books.start()
+    assert "late-parcels.ledger" in read
+
+
+def test_a_lost_lease_stores_no_totals() -> None:
+    books = Books()
+    books.answered()
+    lease = books.world.metadata.acquire("loop:late-parcels", "one", 600)
+    books.at(2)
+    assert books.world.metadata.acquire("loop:late-parcels", "two", 600) is not None
+    with pytest.raises(LeaseLost, match="two"):
+        books.settlement.store(lease)
+    with books.world.metadata.begin() as transaction:
+        assert transaction.all(Progress) == []

@@ -70,6 +70,14 @@ def test_a_day_without_traffic_is_no_recovery() -> None:
     assert {incident.closed_at for incident in incidents(world)} == {None}
 
 
+def test_a_segment_that_was_set_aside_does_not_recover_by_itself() -> None:
+    world = world_of_many()
+    worker = world.reconciler()
+    world.writer.append("predictions", [b"noise"])
+    world.live_through(range(3), worker)
+    assert [(one.measure, one.closed_at) for one in incidents(world)] == [("segment set aside", None)]
+
+
 def test_a_day_is_looked_at_once() -> None:
     world = world_of_many()
     world.live_through(range(2))

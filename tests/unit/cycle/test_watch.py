@@ -9,7 +9,7 @@ from seatrial.cycle.watch import PROGRESS
 from seatrial.errors import LeaseLost
 from seatrial.facts.finding import Finding
 from seatrial.facts.job import Progress
-from tests.parcels_loop import DAY, World
+from tests.parcels_loop import DAY, LAUNCH, World
 
 
 def watched(world: World) -> tuple[Progress | None, list[Finding]]:
@@ -99,3 +99,40 @@ def test_a_lost_lease_writes_nothing() -> None:
     with pytest.raises(LeaseLost, match="two"):
         world.reconciler().watch.take_in(before[0].position + 1, world.stored("ledger")[:5], lease)
     assert watched(world) == before
+
+
+def nights(number: int, *, dies_on: int | None = None) -> World:
+    """Days whose outcomes are posted three days later, long after their answers were booked without one."""
+    world = World()
+    world.launch()
+    worker = world.reconciler()
+    for day in range(number):
+        world.clock.advance_to(LAUNCH + (day + 1) * DAY)
+        world.answer(world.sent_on(day))
+        if day >= 3:
+            world.report(world.sent_on(day - 3))
+        world.writer.seal()
+        if day == dies_on:
+            booked_only(world)
+            worker = world.reconciler()
+        worker.tick()
+    return world
+
+
+def test_outcomes_that_come_nightly_after_maturity_reach_the_watch_and_the_trial() -> None:
+    world = nights(16)
+    progress, findings = watched(world)
+    assert progress is not None
+    assert world.stored("ledger").filter("awaited").height > 100
+    assert {finding.sample_size for finding in findings} > {0}
+    assert len(progress.state["days"]) >= 8
+    assert progress.state["late"] == progress.state["uncovered"] == 0
+    assert {"release shadow", "release canary"} <= set(world.kinds())
+
+
+def test_late_outcomes_that_were_booked_but_not_watched_are_read_again() -> None:
+    (whole, findings), (broken, again) = watched(nights(8)), watched(nights(8, dies_on=5))
+    assert whole is not None
+    assert broken is not None
+    assert (broken.position, broken.state) == (whole.position, whole.state)
+    assert again == findings

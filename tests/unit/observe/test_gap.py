@@ -13,6 +13,7 @@ def days(loss: float, expected: float) -> list[Day]:
         Day(
             block=f"2024-03-{day:02}",
             rows=100,
+            loss_rows=100,
             loss=100 * (loss + 0.005 * (-1) ** day),
             expected_loss=100 * (expected + 0.001 * (-1) ** day),
         )

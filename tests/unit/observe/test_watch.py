@@ -11,8 +11,8 @@ from seatrial.facts.finding import Finding, Incident, Verdict
 from seatrial.facts.model import Model
 from seatrial.measures import blocks
 from seatrial.observe.days import longest_wait
-from seatrial.observe.watch import LOSS, VALUE, advance, from_plain, restart, start, to_plain
-from tests.ledger_streams import FIRST, ledger_days, model, product
+from seatrial.observe.watch import LOSS, VALUE, WatchState, advance, from_plain, restart, start, to_plain
+from tests.ledger_streams import FIRST, in_two_bookings, ledger_days, model, product
 
 PRODUCT = product()
 SHIFT = timedelta(days=60)
@@ -153,20 +153,23 @@ def renamed(prefix: str) -> pl.Expr:
     return pl.concat_str(pl.lit(prefix), pl.col("prediction_id")).alias("prediction_id")
 
 
-def test_shadows_corrections_and_rows_without_outcome_do_not_count() -> None:
+def test_shadows_and_corrections_do_not_count_and_rows_without_score_count_for_value_alone() -> None:
     kept = promised(np.random.default_rng(0))
     rows = ledger_days(np.random.default_rng(1), days=1)
     shadow = rows.with_columns(pl.lit("shadow").alias("assigned"), renamed("other"))
-    unknown = rows.with_columns(pl.lit(None, dtype=pl.Float64).alias("loss"), renamed("none"))
+    fallback = rows.with_columns(
+        pl.lit(None, dtype=pl.Float64).alias("loss"), pl.lit(-3.0).alias("value"), renamed("none")
+    )
     corrected = rows.with_columns(
         pl.col("settled_at") + timedelta(days=1), (1.0 - pl.col("loss")).alias("loss")
     )
-    batch = pl.concat([rows, shadow, unknown, corrected])
+    batch = pl.concat([rows, shadow, fallback, corrected])
     _, findings, _ = advance(
         start(PRODUCT, kept, release="r0001"), PRODUCT, kept, batch, release="r0001", at=END
     )
-    assert findings[0].sample_size == 100
+    assert [finding.sample_size for finding in findings] == [100, 200]
     assert findings[0].value == pytest.approx(rows["loss"].mean())
+    assert findings[1].value == pytest.approx((rows["value"].sum() - 300) / 200)
 
 
 def test_the_state_survives_as_plain_json() -> None:
@@ -188,3 +191,93 @@ def test_a_model_without_a_promise_cannot_be_watched() -> None:
     empty = msgspec.structs.replace(model(loss=0.1, value=1.0), promise=Estimate(value=None))
     with pytest.raises(DataRefused, match="promises no value"):
         start(PRODUCT, empty, release="r0001")
+
+
+def test_poor_fallback_answers_alarm_on_value_and_say_nothing_on_loss() -> None:
+    rng = np.random.default_rng(0)
+    kept = promised(rng)
+    unscored = pl.lit(None, dtype=pl.Float64)
+    rows = ledger_days(rng, days=40).with_columns(
+        unscored.alias("score"), unscored.alias("loss"), pl.lit(-1.0).alias("value")
+    )
+    _, findings, incidents = advance(
+        start(PRODUCT, kept, release="r0001"), PRODUCT, kept, rows, release="r0001", at=END
+    )
+    assert [one.measure for one in incidents] == [VALUE]
+    of_loss = [finding for finding in findings if finding.measure == LOSS]
+    assert {(finding.verdict, finding.sample_size, finding.value) for finding in of_loss} == {
+        (Verdict.NOT_ENOUGH_DATA, 0, None)
+    }
+
+
+def late_watched(
+    posted_at: pl.Expr, *, days: int = 60, chance: float = 0.12, until: int = 100
+) -> tuple[WatchState, list[Finding], list[Incident]]:
+    """A poor time, watched every six hours, with outcomes that come after their rows were booked without."""
+    rng = np.random.default_rng(0)
+    kept = promised(rng)
+    stream = in_two_bookings(ledger_days(rng, days=days, rows=60, chance=chance), posted_at)
+    state = start(PRODUCT, kept, release="r0001")
+    findings: list[Finding] = []
+    incidents: list[Incident] = []
+    for number in range(4 * until):
+        moment = FIRST + number * timedelta(hours=6)
+        batch = stream.filter(pl.col("settled_at") == moment)
+        state, found, raised = advance(state, PRODUCT, kept, batch, release="r0001", at=moment)
+        findings, incidents = findings + found, incidents + raised
+    return state, findings, incidents
+
+
+MADE_ON = pl.col("made_at").dt.truncate("1d")
+
+
+def test_outcomes_that_are_posted_long_after_maturity_raise_the_alarm() -> None:
+    state, findings, incidents = late_watched(MADE_ON + timedelta(days=4, hours=6))
+    assert VALUE in {one.measure for one in incidents}
+    assert (state.seen, state.late, state.uncovered, state.waiting) == (60, 0, 0, ())
+    assert findings[0].at == FIRST + timedelta(days=4, hours=6)
+    assert {finding.sample_size for finding in findings[:2]} == {60}
+
+
+def test_a_day_without_outcomes_is_no_evidence() -> None:
+    state, findings, incidents = late_watched(pl.lit(None), days=5)
+    assert incidents == []
+    assert {(one.verdict, one.value, one.sample_size) for one in findings} == {
+        (Verdict.NOT_ENOUGH_DATA, None, 0)
+    }
+    assert len({one.id for one in findings}) == len(findings) == 10
+    assert (state.uncovered, state.seen, state.days, state.waiting) == (5, 0, (), ())
+    assert {detector.seen for detector in state.detectors.values()} == {0}
+    assert findings[0].at == FIRST + timedelta(days=9)
+    assert "0 of 60 answers of 2024-03-01 have an outcome" in findings[0].detail
+
+
+@pytest.mark.parametrize(("share", "counts"), [(0.4, False), (0.6, True), (0.97, True)])
+def test_after_the_grace_a_day_counts_if_most_of_its_outcomes_came(share: float, counts: bool) -> None:
+    came = pl.int_range(pl.len()).over("block") < share * 60
+    posted = pl.when(came).then(MADE_ON + timedelta(days=3))
+    state, findings, _ = late_watched(posted, days=1, until=30)
+    assert (state.seen, state.uncovered) == (int(counts), int(not counts))
+    closed = 3 if share > 0.95 else 9
+    assert findings[0].at == FIRST + timedelta(days=closed)
+
+
+def test_an_outcome_that_comes_after_its_day_closed_is_left_out_and_counted() -> None:
+    posted = (
+        pl.when(pl.int_range(pl.len()) < 20)
+        .then(MADE_ON + timedelta(days=20))
+        .otherwise(MADE_ON + timedelta(days=3))
+    )
+    state, findings, _ = late_watched(posted, days=1, until=30)
+    assert (state.seen, state.late) == (1, 20)
+    assert findings[0].sample_size == 40
+
+
+def test_a_day_that_waits_for_outcomes_holds_up_no_other() -> None:
+    posted = (
+        pl.when(MADE_ON == FIRST).then(MADE_ON + timedelta(days=6)).otherwise(MADE_ON + timedelta(days=3))
+    )
+    state, findings, _ = late_watched(posted, days=4, until=30)
+    assert [day.block for day in state.days] == ["2024-03-02", "2024-03-03", "2024-03-01", "2024-03-04"]
+    assert findings[-1].window_from == FIRST
+    assert findings[-1].window_to == FIRST + timedelta(days=4)

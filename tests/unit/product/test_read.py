@@ -1,12 +1,15 @@
 """Product files: what is read, and every problem with its line."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import pytest
 
 from seatrial.contract.model import ColumnContract, Contract, TableContract
 from seatrial.contract.odcs import write_contract
 from seatrial.errors import ContractInvalid, ProductFileInvalid
 from seatrial.product.product import Product
-from seatrial.product.read import parse_product
+from seatrial.product.read import parse_product, read_product
 from tests.harbour import PRODUCT_FILE, TABLES, harbour_product
 
 OBJECTIVE = """
@@ -104,6 +107,126 @@ def test_all_mistakes_are_told_at_once() -> None:
     assert len(problems(text)) >= 2
     broken = PRODUCT_FILE.replace("task: binary", "task: no").replace("purpose: Say", "purpos: Say")
     assert len(problems(broken)) == 3
+
+
+def places(text: str) -> list[str]:
+    """Line and field of every problem."""
+    return [": ".join(problem.split(": ")[:2]) for problem in problems(text)]
+
+
+def fields(found: Sequence[str]) -> list[str]:
+    return [one.split(": ")[1] for one in found]
+
+
+def mended(*changes: tuple[str, str]) -> str:
+    text = PRODUCT_FILE + OBJECTIVE
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+def test_a_fault_of_the_schema_does_not_hide_one_of_an_expression() -> None:
+    text = mended(
+        ("\nobjective:\n", "\nserve: {deadlin: 1s}\nobjective:\n"), ("10 * hours_late", "10 * wieght")
+    )
+    assert places(text) == [
+        f"line {line(text, 'deadlin')}: serve.deadlin",
+        f"line {line(text, 'wieght')}: objective.value",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("purpose: Say", "purpos: Say"),
+        ("made_at: announced_at", "mad_at: announced_at"),
+        ("matured_at: announced_at", "mathured_at: announced_at"),
+        ("known_at: berthed_at", "known_at: [berthed_at]"),
+        ("label: late", "label: [late]"),
+        ("  unit: EUR", "  unit: EUR\n  threshold: 3"),
+        ("value_range: [-100, 100]", "value_range: [100, -100]"),
+        ("{task: binary", "{task: ternary"),
+        ("calls: {path: calls.csv}", "calls: {}"),
+        ("sources:", "sorces:"),
+    ],
+)
+def test_what_can_be_checked_is_checked_beside_any_fault(old: str, new: str) -> None:
+    without = fields(places(mended((old, new))))
+    both = fields(places(mended((old, new), ("baseline: crew > 100", "baseline: crw > 100"))))
+    assert without
+    assert both == [*without, "objective.baseline"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("  lookups:", "  lokups:", ["examples.lokups"]),
+        ("  derive:", "  dreive:", ["examples.dreive"]),
+        ("available_after: 20m", "available_after: soon", ["examples.lookups.tides.available_after"]),
+        ("room: depth", "room: dpth", ["examples.derive.room"]),
+        ("room: depth - length / 10", "room: 3", ["examples.derive.room"]),
+        ("tides: {path", "Tides: {path", ["sources.Tides"]),
+        ("  from: calls", "  from: [calls]", ["examples.from"]),
+        ("examples:\n", "examples: 3\nexemples:\n", ["examples", "exemples"]),
+    ],
+)
+def test_what_only_follows_from_a_fault_is_not_told(old: str, new: str, told: list[str]) -> None:
+    text = mended(
+        (old, new),
+        ("baseline: crew > 100", "baseline: room > depth"),
+        ("{task: binary", "{features: [room, depth], task: binary"),
+    )
+    assert fields(places(text)) == told
+
+
+def test_a_table_that_the_contract_lacks_hides_no_mistake_and_brings_no_other() -> None:
+    contract = write_contract(Contract(id="harbour", version="1.0.0", tables=TABLES[:2]))
+    text = mended(("crew > 100", "crew > AVG(crew)"), ("10 * hours_late", "10 * room"))
+    with pytest.raises(ProductFileInvalid) as refused:
+        parse_product(text, contract)
+    assert fields(refused.value.problems) == ["sources.ships", "objective.baseline"]
+
+
+def test_faults_of_the_file_and_of_the_contract_are_told_together() -> None:
+    with pytest.raises(ProductFileInvalid) as refused:
+        parse_product(changed("purpose: Say", "purpos: Say"), "kind: other")
+    assert {one.split(":")[0] for one in refused.value.problems} >= {"line 2", "line 3", "contract.yaml"}
+
+
+def test_a_contract_that_is_not_there_hides_no_fault_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "product.yaml").write_text(changed("purpose: Say", "purpos: Say"))
+    with pytest.raises(ProductFileInvalid) as refused:
+        read_product(tmp_path)
+    assert fields(refused.value.problems) == ["purpose", "purpos", "contract"]
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ("retrain: {cost: 3}", "retrain.cost: this version does not act on this field"),
+        ("release: {canary: [50%, 5%]}", "release.canary: each share must be larger than the one before it"),
+        ("release: {canary: [5%, 5%]}", "release.canary: each share must be larger than the one before it"),
+        ("train: {seed: -1}", "train.seed: Input should be greater than or equal to 0"),
+        ("train: {seed: 4294967296}", "train.seed: Input should be less than 4294967296"),
+    ],
+)
+def test_a_section_says_nothing_that_is_not_done(section: str, told: str) -> None:
+    [problem] = problems(f"{PRODUCT_FILE}{section}\n")
+    assert told in problem
+
+
+def test_shares_that_ascend_and_the_largest_seed_are_taken() -> None:
+    product = harbour_product(f"{PRODUCT_FILE}release: {{canary: [5%, 50%]}}\ntrain: {{seed: 4294967295}}\n")
+    assert product.file.release.canary == (0.05, 0.5)
+    assert product.file.train.seed == 2**32 - 1
+
+
+@pytest.mark.parametrize("name", ["Harbour", "1st", "my harbour", "my_harbour"])
+def test_a_name_that_cannot_be_one_is_told_in_words(name: str) -> None:
+    [problem] = problems(changed("product: harbour", f"product: {name}"))
+    assert "expected small letters, digits and dashes, beginning with a letter" in problem
+    assert "pattern" not in problem
 
 
 @pytest.mark.parametrize("text", ["", "- a\n", "product: [\n"])

@@ -196,6 +196,26 @@ def test_inputs_of_the_model_that_nothing_gives_are_missing() -> None:
     )
 
 
+def test_what_a_check_would_refuse_is_told_and_written_all_the_same() -> None:
+    objective = {**answers()["objective"], "baseline": "prize > 500"}
+    taken = intake(answers(objective=objective, train={"sead": 1}))
+    with pytest.raises(ProductFileInvalid) as refused:
+        parse_product(taken.product_text, taken.contract_text)
+    assert taken.missing == refused.value.problems
+    assert [one.split(": ")[1] for one in taken.missing] == ["train.sead", "objective.baseline"]
+    numbers = [int(one.removeprefix("line ").split(":")[0]) for one in taken.missing]
+    lines = taken.product_text.splitlines()
+    assert "sead" in lines[numbers[0] - 1]
+    assert "prize" in lines[numbers[1] - 1]
+    assert all(f"# - {one}" in lines for one in taken.missing)
+
+
+def test_what_is_missing_is_told_once() -> None:
+    taken = intake(None)
+    assert sum("known_at" in one.partition(": ")[0] for one in taken.missing) == 1
+    assert not any(one.endswith(": missing") for one in taken.missing)
+
+
 def test_a_model_that_does_not_tell_two_classes_apart_is_told() -> None:
     model = ModelFacts(digest=MODEL.digest, class_name="Ridge", features=MODEL.features, task="regression")
     assert intake(answers(), model).missing == (

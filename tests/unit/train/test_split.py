@@ -21,7 +21,24 @@ def test_the_share_is_met_as_nearly_as_whole_days_allow() -> None:
 def test_no_row_is_lost_or_doubled() -> None:
     examples = parcels(PRODUCT)
     split = split_by_time(PRODUCT, examples)
-    assert pl.concat([split.training, split.validation]).equals(examples)
+    assert pl.concat([split.training, split.validation]).join(examples, "parcel_id", "anti").is_empty()
+    assert split.training.height + split.embargoed + split.validation.height == examples.height
+
+
+def test_rows_train_only_when_their_outcome_was_known_as_validation_began() -> None:
+    examples = parcels(PRODUCT)
+    split = split_by_time(PRODUCT, examples)
+    begin = split.validation["sent_at"].min()
+    assert split.training["matured_at"].max() <= begin  # type: ignore[operator]
+    late = examples.filter((pl.col("sent_at") < begin) & (pl.col("matured_at") > begin))
+    assert split.embargoed == late.height > 0
+    assert late.join(split.training, "parcel_id", "semi").is_empty()
+
+
+def test_older_rows_that_all_mature_too_late_are_refused() -> None:
+    slow = parcels(PRODUCT).with_columns(pl.col("matured_at") + pl.duration(days=400))
+    with pytest.raises(TrainingFailed, match="none had matured by then"):
+        split_by_time(PRODUCT, slow)
 
 
 def test_one_day_cannot_validate_itself() -> None:

@@ -11,6 +11,7 @@ from seatrial.facts.model import Comparison, Model
 from seatrial.measures.calibration import CalibrationMap, calibrate
 from seatrial.product.reference import decode_reference
 from seatrial.train.compare import Rival
+from seatrial.train.split import split_by_time
 from tests.fakes.artifacts import MemoryArtifacts
 from tests.fakes.training import (
     START,
@@ -160,6 +161,17 @@ def test_the_card_tells_what_a_reader_must_know() -> None:
         "## Limits",
     ):
         assert fact in card
+
+
+def test_rows_that_matured_too_late_for_the_trial_are_in_the_package_and_counted_in_the_card() -> None:
+    artifacts = MemoryArtifacts()
+    model = trained(artifacts, examples=EXAMPLES)
+    split = split_by_time(PRODUCT, EXAMPLES)
+    assert split.embargoed > 0
+    assert model.training_rows == EXAMPLES.height
+    card = artifacts.get(model.card).decode()
+    assert f"- {split.embargoed:,} older rows were not in that fit" in card
+    assert f"by a model of the {split.training.height:,} older ones" in card
 
 
 def test_a_product_without_an_objective_cannot_choose_a_threshold() -> None:

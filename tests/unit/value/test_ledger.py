@@ -105,9 +105,34 @@ def test_a_late_outcome_is_booked_as_a_correction_that_readers_prefer() -> None:
     late = outcomes([*reports, {"prediction_id": "a", "late": True, "received_at": FIRST + 3 * DAY}])
     again = resettle(product(), made, late, first, settled_at=FIRST + 4 * DAY)
     assert again.rows["prediction_id"].to_list() == ["a"]
+    assert (first["awaited"].any(), again.rows["awaited"].to_list()) == (False, [True])
     now = current(pl.concat([again.rows, first]))
     assert dict(now.select("prediction_id", "value").iter_rows()) == {"a": 10.0, "b": -2.0}
     assert resettle(product(), made, late, now, settled_at=FIRST + 5 * DAY).rows.is_empty()
+
+
+def test_only_the_first_known_value_was_awaited() -> None:
+    made = predictions([{"prediction_id": "a"}])
+    ledger = settled(made, outcomes([]))
+    for revision, (late, awaited) in enumerate([(True, True), (None, False), (False, False)]):
+        reports = outcomes([{"prediction_id": "a", "late": late, "revision": revision}])
+        at = FIRST + (2 + revision) * DAY
+        rows = resettle(product(), made, reports, ledger, settled_at=at).rows
+        assert rows["awaited"].to_list() == [awaited]
+        ledger = pl.concat([ledger, rows])
+    assert current(ledger)["value"].to_list() == [-2.0]
+
+
+def test_another_answer_under_the_same_id_amends_nothing() -> None:
+    made = predictions([{"prediction_id": "a"}])
+    again = predictions([{"prediction_id": "a", "release": "r0002", "made_at": FIRST + DAY}])
+    shadow = predictions([{"prediction_id": "a", "release": "r0002", "assigned": "shadow"}])
+    ledger = settled(pl.concat([made, shadow]), outcomes([]))
+    reports = outcomes([{"prediction_id": "a", "late": True}])
+    rows = resettle(
+        product(), pl.concat([again, made, shadow]), reports, ledger, settled_at=FIRST + 2 * DAY
+    ).rows
+    assert dict(rows.select("release", "assigned").iter_rows()) == {"r0001": "live", "r0002": "shadow"}
 
 
 def test_another_objective_alone_corrects_nothing() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from seatrial.facts.records import decode_prediction
 from seatrial.serve.serving import Serving
+from seatrial.web.hosts import own_hosts
 from seatrial.web.scoring.app import ScoringApp
 from tests.fakes.artifacts import MemoryArtifacts
 from tests.fakes.clock import MemoryClock
@@ -26,6 +27,7 @@ from tests.hotel import (
     stored_release,
 )
 
+HOST = "127.0.0.1:8400"
 PREDICT = "/v1/products/hotel/predict"
 OUTCOMES = "/v1/products/hotel/outcomes"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -48,7 +50,7 @@ class Answer:
 class Door:
     """An application with one product, called in a loop of its own. Use it in a `with`."""
 
-    def __init__(self, *, live: bool = True, file: str = PRODUCT_FILE, **options: int) -> None:
+    def __init__(self, *, live: bool = True, file: str = PRODUCT_FILE, **options: Any) -> None:
         self.artifacts, self.journal = MemoryArtifacts(), MemoryJournal()
         self.writer: MemoryJournalWriter = self.journal.writer()
         self.model = FunctionScorer(PriceScorer().score)
@@ -72,7 +74,9 @@ class Door:
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-        lines = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+        given = {"host": HOST, **({"content-type": "application/json"} if method == "POST" else {})}
+        given |= {name.lower(): value for name, value in (headers or {}).items()}
+        lines = [(name.encode(), value.encode()) for name, value in given.items() if value]
         scope = {"type": "http", "method": method, "path": path, "headers": lines}
         parts = [content[: len(content) // 2], content[len(content) // 2 :]]
         sent: list[MutableMapping[str, Any]] = []
@@ -149,6 +153,9 @@ def test_the_same_idempotency_key_gives_the_same_prediction(in_header: bool) -> 
         ("POST", PREDICT, {"row": []}, {}, 400),
         ("POST", PREDICT, {"rows": [], "idempotency_key": "k" * 300}, {}, 400),
         ("POST", PREDICT, {"rows": []}, {"content-type": "text/csv"}, 415),
+        ("POST", PREDICT, {"rows": []}, {"content-type": "text/plain"}, 415),
+        ("POST", PREDICT, {"rows": []}, {"content-type": ""}, 415),
+        ("POST", OUTCOMES, {"outcomes": []}, {"content-type": ""}, 415),
         ("GET", PREDICT, None, {}, 405),
         ("POST", "/livez", None, {}, 405),
         ("POST", "/v1/products/motel/predict", {"rows": []}, {}, 404),
@@ -169,6 +176,54 @@ def test_what_http_refuses_has_its_status_a_code_and_a_request_id(
     assert answer.json["code"]
     assert answer.json["request_id"] == answer.headers["x-request-id"]
     assert "Traceback" not in answer.body.decode()
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"host": "evil.example"}, "foreign_host"),
+        ({"host": "evil.example:8400"}, "foreign_host"),
+        ({"host": "localhost.evil.example:8400"}, "foreign_host"),
+        ({"host": "[::2]:8400"}, "foreign_host"),
+        ({"host": ""}, "foreign_host"),
+        ({"origin": "http://evil.example"}, "foreign_origin"),
+        ({"origin": "http://127.0.0.1:9000"}, "foreign_origin"),
+        ({"origin": "null"}, "foreign_origin"),
+        ({"host": "evil.example:8400", "origin": "http://evil.example:8400"}, "foreign_host"),
+    ],
+)
+def test_no_page_of_another_site_may_post_or_read(headers: dict[str, str], code: str) -> None:
+    outcomes = {"outcomes": [{"key": "b1", "is_canceled": True}]}
+    with Door() as door:
+        answers = [
+            door.ask("POST", OUTCOMES, outcomes, headers),
+            door.ask("POST", PREDICT, {"rows": [row(1)]}, headers),
+            door.ask("GET", "/metrics", headers=headers),
+            door.ask("GET", "/readyz", headers=headers),
+        ]
+    assert [(answer.status, answer.json["code"]) for answer in answers] == [(403, code)] * 4
+    assert not door.journal.sealed()
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8400", "127.0.0.1:8400", "[::1]:8400"])
+def test_whoever_asks_this_machine_is_answered_and_so_is_a_page_from_here(host: str) -> None:
+    with Door() as door:
+        assert door.ask("GET", "/livez", headers={"host": host}).status == 200
+        assert door.ask("GET", "/readyz", headers={"host": host}).status == 200
+        assert door.predict(row(1), headers={"host": host, "origin": f"http://{host}"}).status == 200
+
+
+def test_the_host_that_a_server_is_bound_to_is_its_own() -> None:
+    for host in ("127.8.8.8:8400", "127.8.8.8"):
+        with Door() as door, Door(hosts=own_hosts("127.8.8.8")) as bound:
+            assert door.ask("GET", "/livez", headers={"host": host}).status == 403
+            assert bound.ask("GET", "/livez", headers={"host": host}).status == 200
+
+
+def test_a_json_type_with_parameters_is_json() -> None:
+    with Door() as door:
+        headers = {"content-type": "Application/JSON; charset=utf-8"}
+        assert door.predict(row(1), headers=headers).status == 200
 
 
 def test_a_wrong_method_is_told_the_right_one() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 OPEN, SEALED, CUT, LOCK = "open", "sealed", "cut", "lock"
+ASIDE, REASON = "aside", "reason"
 _WRITER = r"[A-Za-z0-9_-]+"
 _KIND = r"[a-z][a-z0-9_]*"
 _SEGMENT = re.compile(

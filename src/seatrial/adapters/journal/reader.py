@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seatrial.adapters.journal.files import (
+    ASIDE,
     CUT,
     LOCK,
     OPEN,
+    REASON,
     SEALED,
     SegmentFile,
     lock_path,
@@ -24,7 +26,8 @@ from seatrial.ports.journal import Segment
 class FileJournalReader:
     """Reads a journal's folder. It never touches the open segment of a living writer.
 
-    What it cuts off a damaged tail it keeps beside, in a `.cut` file that nobody removes.
+    What it cuts off a damaged tail it keeps beside, in a `.cut` file that nobody removes. A segment that is set
+    aside is an `.aside` file with a `.reason` beside it; renamed to `.sealed`, it is handed out again.
     """
 
     def __init__(self, folder: Path | str, *, at_once_bytes: int = 256 * 1024 * 1024) -> None:
@@ -41,6 +44,14 @@ class FileJournalReader:
 
     def discard(self, segment: Segment) -> None:
         self._file(segment).path.unlink(missing_ok=True)
+
+    def aside(self, segment: Segment, reason: str) -> None:
+        file = self._file(segment)
+        if not file.path.exists():
+            return
+        file.turned(REASON).path.write_text(f"{reason}\n")
+        file.path.rename(file.turned(ASIDE).path)
+        sync_folder(file.folder)
 
     def _writers(self) -> list[str]:
         locks = {path.stem for path in self._folder.glob(f"*.{LOCK}")}

@@ -19,6 +19,8 @@ MEGABYTE = 1024 * 1024
 class FileJournalWriter:
     """Appends groups of records to segment files, one open file per kind. Safe to use from several threads.
 
+    `id` names its segments; behind a failed write that cannot be taken back, it goes on under another id.
+
     What survives: an acknowledged record survives the death of the process in either mode. With
     `fsync="batch"` it survives a loss of power too; with `fsync="interval"` a loss of power takes at most
     what was acknowledged in the last `seconds`, provided `tick` is called that often.
@@ -40,7 +42,7 @@ class FileJournalWriter:
         """Open the journal under a writer id of its own; `elapsed` counts seconds from any moment."""
         if not is_writer(name):
             raise ValueError(f"writer name {name!r}: expected letters, digits, - and _ only")
-        self.id = fresh_writer_id(name)
+        self._name, self.id = name, fresh_writer_id(name)
         self._folder = Path(folder)
         self._every_batch = fsync == "batch"
         self._sync_seconds = seconds
@@ -48,6 +50,7 @@ class FileJournalWriter:
         self._elapsed = elapsed
         self._synced_at = elapsed()
         self._segments: dict[str, OpenSegment] = {}
+        self._spoilt = False
         self._numbers = 0
         self._guard = threading.Lock()
         with self._unavailable("opened"):
@@ -68,6 +71,7 @@ class FileJournalWriter:
         """
         with self._unavailable("synced"):
             with self._guard:
+                self._start_anew_if_spoilt()
                 for kind in [kind for kind, segment in self._segments.items() if self._is_full(segment)]:
                     self._seal(kind)
                 descriptors = self._due_descriptors()
@@ -77,6 +81,7 @@ class FileJournalWriter:
         with self._guard, self._unavailable("sealed"):
             for kind in list(self._segments):
                 self._seal(kind)
+            self._start_anew_if_spoilt()
 
     def close(self) -> None:
         try:
@@ -85,6 +90,7 @@ class FileJournalWriter:
             self._let_go()
 
     def _write(self, kind: str, group: bytes) -> None:
+        self._start_anew_if_spoilt()
         # Sealed before the write, never after: a failure here must mean that the group is not written.
         if (segment := self._segments.get(kind)) and self._is_full(segment):
             self._seal(kind)
@@ -94,9 +100,27 @@ class FileJournalWriter:
             segment.write(group, sync=due)
         finally:
             if segment.spoilt:
+                self._spoilt = True
                 self._segments.pop(kind).leave()
         if due:
             self._sync_others(segment)
+
+    def _start_anew_if_spoilt(self) -> None:
+        """Go on under a fresh id: the reader takes the old one for dead, and seals what could not be taken back.
+
+        Under the old id that segment would stay open as long as this process lives, and be overtaken by later ones.
+        """
+        if not self._spoilt or self._lock is None:
+            return
+        fresh = fresh_writer_id(self._name)
+        lock = take_lock(lock_path(self._folder, fresh))
+        for kind in list(self._segments):
+            with contextlib.suppress(OSError):  # left as it is, whole, it is sealed by the reader
+                self._seal(kind)
+            if segment := self._segments.pop(kind, None):
+                segment.leave()
+        os.close(self._lock)
+        self.id, self._lock, self._spoilt = fresh, lock, False
 
     def _sync_others(self, written: OpenSegment) -> None:
         """Sync the other kinds on the same interval; each batch syncs its own file only."""

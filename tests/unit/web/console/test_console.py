@@ -206,6 +206,16 @@ def test_a_confirmed_rollback_from_the_page_takes_the_live_release_back(world: W
 
 
 @pytest.mark.parametrize(
+    ("host", "status"),
+    [("localhost:8401", 200), ("127.0.0.1", 200), ("[::1]:8401", 200), ("evil.example:8401", 400)],
+)
+def test_the_console_answers_under_every_name_of_this_machine_and_no_other(
+    world: World, host: str, status: int
+) -> None:
+    assert ask(world, "GET", "/livez", headers={"Host": host}).status_code == status
+
+
+@pytest.mark.parametrize(
     ("headers", "status"),
     [
         ({}, 403),

@@ -32,6 +32,7 @@ from seatrial.ports.workspace import Workspace
 from seatrial.product.product import Product
 from seatrial.release.phases import challenger, live_release, roll_back, to_live, to_trial
 from seatrial.value.compare import paired
+from seatrial.value.ledger import current
 
 # Renewed while a round lasts, so this is how long the loop of a killed worker stands still.
 LEASE_SECONDS = 30.0
@@ -149,7 +150,7 @@ class Reconciler:
         confidence = self.product.file.release.confidence
         days = paired(ledger, challenger=tried.id, live=live.id, until=until, confidence=confidence)
         in_step = paired(ledger, challenger=tried.id, live=live.id, since=tried.changed_at)
-        own = ledger.filter(pl.col("release") == tried.id)
+        own = current(ledger).filter(pl.col("release") == tried.id)
         return Trial(
             release=tried,
             difference=days.value_per_row,

@@ -9,10 +9,10 @@ at most T / c false alarms within T days in expectation; two detectors share the
 
 A day is due when everything that was decided on it has had `horizon` to mature after the day ended, and the caller has
 handed over all rows that matured until then. What matures later is counted as late and left out. A due day enters as
-soon as `COVERED` of its answers have their value, or after `GRACE` with what it has: outcomes are often posted later than
-they mature. If fewer than `ENOUGH` have it even then, the day says that there is not enough data and moves no detector,
-for missing outcomes are no evidence. These rules know which outcomes came but not what they say, so they select none.
-Days enter in the order in which they close, those that close together in the order of days.
+soon as `COVERED` of its answers have their value, or after `GRACE` with what it has: outcomes are often posted later
+than they mature. If fewer than `ENOUGH` have it even then, the day says that there is not enough data and moves no
+detector, for missing outcomes are no evidence. These rules know which outcomes came but not what they say, so they
+select none. Days enter in the order in which they close, those that close together in the order of days.
 
 Closing goes by the moments at which rows were booked, not by when somebody looked: a worker that catches up with many
 bookings closes the same days with the same rows as one that saw each of them.

@@ -125,7 +125,8 @@ def test_only_the_first_known_value_was_awaited() -> None:
 
 def test_another_answer_under_the_same_id_amends_nothing() -> None:
     made = predictions([{"prediction_id": "a"}])
-    again = predictions([{"prediction_id": "a", "release": "r0002", "made_at": FIRST + DAY}])
+    early = {"made_at": FIRST + DAY, "received_at": FIRST - DAY}
+    again = predictions([{"prediction_id": "a", "release": "r0002", **early}])
     shadow = predictions([{"prediction_id": "a", "release": "r0002", "assigned": "shadow"}])
     ledger = settled(pl.concat([made, shadow]), outcomes([]))
     reports = outcomes([{"prediction_id": "a", "late": True}])

@@ -72,14 +72,14 @@ def source_reader() -> Any:
     return Sources()
 
 
-def training_tools(workspace: Workspace, *, threads: int | None = None) -> "Tools":
-    """What the loop makes models with, each fit in at most `threads` threads. Raises MissingExtra when the training libraries are not installed."""
+def training_tools(workspace: Workspace) -> "Tools":
+    """What the loop makes models with. Raises MissingExtra when the training libraries are not installed."""
     from seatrial.adapters.frameworks.sklearn import SklearnFramework
     from seatrial.cycle.tools import SourceHistory, Tools
 
     return Tools(
         history=SourceHistory(source_reader, workspace.artifacts),
-        framework=SklearnFramework(threads),
+        framework=SklearnFramework(),
         runtime=model_runtime(),
     )
 
@@ -123,8 +123,7 @@ def scratch(
     with tempfile.TemporaryDirectory(prefix="seatrial-rehearsal-") as folder:
         settings = read_settings({"workspace": folder}, environment={})
         workspace = open_workspace(settings, clock, product=product.name, durable=False)
-        # The replay and the policy that it is compared with train beside each other.
-        live = training_tools(workspace, threads=1)
+        live = training_tools(workspace)
         history = (history_reader or live.history).read(product, start)
         fixed = Tools(history=FixedHistory(history), framework=live.framework, runtime=live.runtime)
         # Sealed by the replay itself, at each round of the simulated loop.

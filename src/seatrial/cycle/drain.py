@@ -148,9 +148,11 @@ class _Drain:
         fixed = PREDICTION_COLUMNS if table == "predictions" else OUTCOME_COLUMNS
         data = {column.name: [getattr(fact, column.name) for fact in facts] for column in fixed}
         frame = pl.DataFrame(data, schema=polars_schema(fixed), strict=False)
+        held = [_held(fact) for fact in facts]
+        columns = {column: (_plain(column), dtype) for column, dtype in self._columns(table, facts).items()}
         found = {
-            column: fitted(column, [_held(fact).get(_plain(column)) for fact in facts], dtype)
-            for column, dtype in self._columns(table, facts).items()
+            column: fitted(column, [one.get(name) for one in held], dtype)
+            for column, (name, dtype) in columns.items()
         }
         unfit = {column: count for column, (_, count) in found.items() if count}
         return frame.with_columns(series for series, _ in found.values()), unfit

@@ -69,6 +69,7 @@ def refit(workshop: Workshop, history: History) -> Trainer:
             artifacts=workspace.artifacts,
             clock=workspace.clock,
             why=f"monthly policy at {as_of:%Y-%m-%d}",
+            explain=False,
         )
 
     return train

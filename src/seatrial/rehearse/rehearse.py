@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -65,12 +64,11 @@ def rehearse(
     last_matured = rows[MATURED_AT].max()
     assert isinstance(last_matured, datetime)
     compared = _Comparison(product, scratch, rows, first)
-    with ThreadPoolExecutor(1, thread_name_prefix="monthly-policy") as beside:
-        # It shares nothing with the loop but the history, so it need not wait for the replay to end.
-        refitted = beside.submit(compared.monthly, refit(workshop, scratch.history))
-        replay.run(start, end, settle_until=last_matured + timedelta(days=1))
-        on_phase("comparing with simpler policies on the same rows …")
-        policies, per_row = compared.results(*refitted.result())
+    replay.run(start, end, settle_until=last_matured + timedelta(days=1))
+    # Not beside the replay: its many small steps would queue for the interpreter behind the fits.
+    on_phase("comparing with simpler policies on the same rows …")
+    refitted, refits = compared.monthly(refit(workshop, scratch.history))
+    policies, per_row = compared.results(refitted, refits)
     totals = reconciler.settlement.totals if reconciler.settlement else None
     return RehearsalReport(
         id=f"{start:%Y%m%d}-{end:%Y%m%d}",

@@ -59,8 +59,11 @@ def train_model(
     clock: Clock,
     why: str,
     rival: Rival | None = None,
+    explain: bool = True,
 ) -> Model:
     """The model, not yet registered; its package, reference and card are stored.
+
+    Without `explain` the linear model and the importances are left out: for a model that nobody will look at.
 
     `examples` are the snapshot's matured rows; those whose outcome never came are left out. The same rows,
     product and libraries give the same id. `training_rows` counts the rows in the package, of which
@@ -74,7 +77,7 @@ def train_model(
     estimator = framework.load(product)
     rows = examples.drop_nulls(product.label)
     split = split_by_time(product, rows)
-    trial = _try(product, estimator, framework, split, rival)
+    trial = _try(product, estimator, framework, split, rival, explain=explain)
     package, fitted = _package(product, estimator, rows)
     parity = _parity(product, fitted, runtime, package, rows)
     reference = make_reference(rows, product.features, trial.scores)
@@ -150,7 +153,13 @@ class _Trial:
 
 
 def _try(
-    product: Product, estimator: Estimator, framework: Framework, split: Split, rival: Rival | None
+    product: Product,
+    estimator: Estimator,
+    framework: Framework,
+    split: Split,
+    rival: Rival | None,
+    *,
+    explain: bool,
 ) -> _Trial:
     validation = make_validation(product, split.validation)
     inputs, labels = encode(split.training, product.features), _labels(product, split.training)
@@ -160,7 +169,7 @@ def _try(
     policies = (
         policy,
         constant_policy(validation, float(labels.mean())),
-        scored_policy("linear", validation, _linear_scores(product, framework, inputs, labels, validation)),
+        *([_linear(product, framework, inputs, labels, validation)] if explain else []),
         *fixed_policies(validation),
         *([live_policy(validation, rival)] if rival else []),
     )
@@ -168,18 +177,18 @@ def _try(
         validation=validation,
         policy=policy,
         comparisons=compare(policies, validation),
-        importances=importances(fitted, validation.inputs, validation.labels, seed),
+        importances=importances(fitted, validation.inputs, validation.labels, seed) if explain else {},
     )
 
 
-def _linear_scores(
+def _linear(
     product: Product, framework: Framework, inputs: Inputs, labels: Booleans, validation: Validation
-) -> Floats:
+) -> Policy:
     seed = product.file.train.seed
     rows = np.sort(np.random.default_rng([seed, 0]).permutation(labels.size)[:_LINEAR_ROWS])
     sample = {name: values[rows] for name, values in inputs.items()}
     fitted = framework.linear(product.features).fit(sample, labels[rows], product.features, seed)
-    return fitted.score(validation.inputs)
+    return scored_policy("linear", validation, fitted.score(validation.inputs))
 
 
 def _package(product: Product, estimator: Estimator, rows: pl.DataFrame) -> tuple[bytes, Fitted]:

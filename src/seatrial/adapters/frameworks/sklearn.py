@@ -78,29 +78,23 @@ class SklearnFitted:
 
 @dataclass(frozen=True)
 class SklearnEstimator:
-    """An unfitted pipeline. `columns` is the order of its inputs, empty when the features' order will do.
-
-    `threads` bounds what one fit uses of the machine; None leaves it to the library, which takes all.
-    """
+    """An unfitted pipeline. `columns` is the order of its inputs, empty when the features' order will do."""
 
     name: str
     pipeline: Any
     columns: tuple[str, ...] = ()
-    threads: int | None = None
 
     def fit(
         self, inputs: Inputs, labels: npt.NDArray[np.bool_], features: Sequence[Feature], seed: int
     ) -> SklearnFitted:
         from sklearn.base import clone
-        from threadpoolctl import threadpool_limits
 
         columns = self.columns or tuple(feature.name for feature in features)
         pipeline = clone(self.pipeline)
         pipeline.set_params(**{name: seed for name in pipeline.get_params() if _is_seed(name)})
         try:
-            with threadpool_limits(self.threads, user_api="openmp"):
-                # Numbers, not flags: the converter labels classes by integers.
-                pipeline.fit(_frame(inputs, columns), labels.astype(np.int64))
+            # Numbers, not flags: the converter labels classes by integers.
+            pipeline.fit(_frame(inputs, columns), labels.astype(np.int64))
         except Exception as error:
             raise TrainingFailed(
                 f"estimator {self.name}: could not be fitted on {labels.size} rows of "
@@ -111,13 +105,9 @@ class SklearnEstimator:
 
 
 class SklearnFramework:
-    """Loads prototypes and factories. Raises MissingExtra when the training libraries are not installed.
+    """Loads prototypes and factories. Raises MissingExtra when the training libraries are not installed."""
 
-    `threads` is for those who fit several models at once: threads that share a core wait for each other.
-    """
-
-    def __init__(self, threads: int | None = None) -> None:
-        self._threads = threads
+    def __init__(self) -> None:
         for module, library in _LIBRARIES.items():
             if importlib.util.find_spec(module) is None:
                 raise MissingExtra(library, "train")
@@ -139,7 +129,7 @@ class SklearnFramework:
         names = tuple(feature.name for feature in product.features)
         columns = _known_columns(made, names, named)
         pipeline = _by_column(made, columns or names)
-        return SklearnEstimator(f"{named}: {_describe(made)}", pipeline, columns, self._threads)
+        return SklearnEstimator(f"{named}: {_describe(made)}", pipeline, columns)
 
     def linear(self, features: Sequence[Feature]) -> SklearnEstimator:
         from sklearn.compose import ColumnTransformer

@@ -12,13 +12,13 @@ from seatrial.adapters.clock.simulated import SimulatedClock
 from seatrial.cycle.reconcile import Reconciler, Tick
 from seatrial.cycle.retrain import Workshop
 from seatrial.cycle.routes import RecordedRoutes
-from seatrial.cycle.stages import make_snapshot, release_newest, train_newest
+from seatrial.cycle.stages import approve, make_snapshot, release_newest, train_newest
 from seatrial.cycle.tools import FixedHistory, History, Tools
 from seatrial.data.read import SourceTables
 from seatrial.facts.job import Job
 from seatrial.facts.logbook import LogEntry
 from seatrial.facts.prediction import Prediction
-from seatrial.facts.release import Release
+from seatrial.facts.release import Phase, Release
 from seatrial.facts.snapshot import RuleResult, SourceRead
 from seatrial.facts.tables import table_name
 from seatrial.ports.clock import Clock
@@ -184,11 +184,14 @@ class World:
         return Workshop(self.product, self.workspace, self.tools)
 
     def launch(self) -> Release:
-        """The first release, live."""
+        """The first release, live; approved where the product file asks for a person."""
         workshop = self.workshop()
         make_snapshot(workshop)
         train_newest(workshop, why="first")
-        return release_newest(workshop, why="first")
+        release = release_newest(workshop, why="first")
+        if release.phase is Phase.CANDIDATE:
+            return approve(self.workspace, self.product.name, release.id, actor="bob")
+        return release
 
     def answer(self, rows: pl.DataFrame) -> tuple[Prediction, ...]:
         """The predictions of requests, by the releases that stand in front of the traffic now."""

@@ -65,10 +65,8 @@ def approve(app: App, release_id: str) -> None:
     """Approve a release that waits for a person."""
     from seatrial.cycle.stages import approve as record
 
-    record(app.workspace(), app.product().name, release_id, actor=getpass.getuser())
-    app.show(
-        {"approved": release_id}, lambda: f"{release_id} approved; the loop promotes it in its next round"
-    )
+    found = record(app.workspace(), app.product().name, release_id, actor=getpass.getuser())
+    app.show(found, lambda: f"{found.id} approved; it is {found.phase.value}, the loop does the rest")
 
 
 @click.command()

@@ -242,7 +242,10 @@ def _rival(workshop: Workshop) -> Rival | None:
 def release_model(
     workshop: Workshop, model: Model, snapshot: Snapshot, lookups: dict[str, str], *, why: str
 ) -> Release:
-    """A release of the model, as far as its gates let it: live when nothing is, else in shadow, else retired."""
+    """A release of the model, as far as its gates let it: live when nothing is, else in shadow, else retired.
+
+    Where the product file asks for a person, the first one stays a candidate until it is approved.
+    """
     product, workspace = workshop.product, workshop.workspace
     gates = run_gates(product, model, snapshot)
     bundle = make_bundle(product, model, lookups, workspace.artifacts)
@@ -254,6 +257,10 @@ def release_model(
         if faults:
             return withdraw(transaction, release, now=now, why="refused by its gates: " + "; ".join(faults))
         if live_release(transaction, product.name) is None:
+            if "live" in product.file.release.approve:
+                body = {"why": "gates passed; the product file asks for approval"}
+                transaction.log(product=product.name, kind="approval asked", subject=release.id, body=body)
+                return release
             return to_live(transaction, release, now=now, why="gates passed; nothing was live before")
         return to_trial(
             transaction, release, Phase.SHADOW, 0.0, now=now, why="gates passed; watched in shadow"

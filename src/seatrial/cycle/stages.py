@@ -6,13 +6,14 @@ import msgspec
 
 from seatrial.cycle.reconcile import close_incidents
 from seatrial.cycle.retrain import Workshop, fit_model, release_model, take_snapshot
-from seatrial.errors import NotFound
+from seatrial.errors import Conflict, GateClosed, NotFound
 from seatrial.facts.lookups import CURRENT, LookupTables
 from seatrial.facts.model import Model
-from seatrial.facts.release import Release
+from seatrial.facts.release import Phase, Release
 from seatrial.facts.snapshot import Snapshot
 from seatrial.ports.workspace import Workspace
-from seatrial.release.phases import challenger, live_release, roll_back
+from seatrial.release.gates import refused
+from seatrial.release.phases import OPEN, challenger, live_release, roll_back, to_live
 
 FactT = TypeVar("FactT", bound=msgspec.Struct)
 # What makes a fact of each kind, for the error that says that none is there.
@@ -48,6 +49,11 @@ def release_newest(workshop: Workshop, *, why: str) -> Release:
     model = newest(workshop.workspace, Model, product.name)
     with workshop.workspace.metadata.begin() as transaction:
         snapshot = transaction.get(Snapshot, product.name, model.snapshot)
+        serving = [r for r in transaction.all(Release, product.name) if r.bundle.model == model.id]
+    if any(r.phase in (Phase.LIVE, *OPEN) for r in serving):
+        raise Conflict(
+            f"model {model.id} of {product.name} is in front of traffic already; train another one first"
+        )
     if snapshot is None:
         raise NotFound(f"the snapshot {model.snapshot} of model {model.id} is not in this workspace")
     with workshop.workspace.metadata.begin() as transaction:
@@ -79,9 +85,19 @@ def roll_back_challenger(workspace: Workspace, product: str, *, why: str, actor:
         return roll_back(transaction, tried, now=workspace.clock.now(), why=why, actor=actor)
 
 
-def approve(workspace: Workspace, product: str, release: str, *, actor: str) -> None:
-    """Record a person's approval of a release. Raises NotFound for an unknown one."""
+def approve(workspace: Workspace, product: str, release: str, *, actor: str) -> Release:
+    """The release, with a person's approval recorded; a candidate goes live at once when nothing is.
+
+    Raises NotFound for an unknown one, GateClosed for one that its gates refused.
+    """
     with workspace.metadata.begin() as transaction:
-        if transaction.get(Release, product, release) is None:
+        found = transaction.get(Release, product, release)
+        if found is None:
             raise NotFound(f"{product} has no release {release}")
+        if faults := refused(found.gates):
+            raise GateClosed(faults, name=f"release {release}")
         transaction.log(product=product, kind="approved", subject=release, body={"by": actor}, actor=actor)
+        if found.phase is Phase.CANDIDATE and live_release(transaction, product) is None:
+            now = workspace.clock.now()
+            return to_live(transaction, found, now=now, why="gates passed and approved", actor=actor)
+        return found

@@ -12,7 +12,7 @@ from seatrial.cycle.stages import (
     roll_back_live,
     train_newest,
 )
-from seatrial.errors import NotFound
+from seatrial.errors import Conflict, NotFound
 from seatrial.facts.finding import Incident
 from seatrial.facts.model import Model
 from seatrial.facts.release import Phase, Release
@@ -114,3 +114,21 @@ def test_a_person_ends_a_trial_and_the_live_release_stays() -> None:
     assert (gone.id, gone.phase) == (tried.id, Phase.ROLLED_BACK)
     assert world.releases()[0].phase is Phase.LIVE
     assert world.logbook()[-1].actor == "ann"
+
+
+def test_the_first_release_waits_for_a_person_where_the_product_file_says_so() -> None:
+    world = World(more="release: {approve: [live]}\n")
+    make_snapshot(world.workshop())
+    train_newest(world.workshop(), why="first")
+    waits = release_newest(world.workshop(), why="first")
+    assert waits.phase is Phase.CANDIDATE
+    assert world.kinds()[-1] == "approval asked"
+    assert approve(world.workspace, world.product.name, waits.id, actor="ann").phase is Phase.LIVE
+    assert world.releases()[0].phase is Phase.LIVE
+
+
+def test_a_model_in_front_of_traffic_is_not_released_again() -> None:
+    world = World()
+    world.launch()
+    with pytest.raises(Conflict, match="train another one"):
+        release_newest(world.workshop(), why="again")

@@ -22,5 +22,5 @@ class Console:
     workspace: Workspace
     statement: Callable[[str], Statement | None]
     roll_back: Callable[[str, str], Release] | None = None
-    approve: Callable[[str, str], None] | None = None
+    approve: Callable[[str, str], object] | None = None
     hosts: tuple[str, ...] = LOOPBACK

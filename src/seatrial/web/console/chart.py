@@ -104,7 +104,8 @@ def _lines(alt: Any, days: Sequence[DayLine], unit: str) -> list[Any]:
 def _calendar(alt: Any, days: int) -> Any:
     """An axis of months, or of days while there are few; never the same label twice."""
     few = days <= MOST_DAYS_BY_DAY
-    return alt.Axis(format="%d %b" if few else "%b %Y", tickCount=min(days, 10), grid=False, labelBound=False)
+    ticks = {"interval": "day", "step": max(1, days // 8)} if few else 10
+    return alt.Axis(format="%d %b" if few else "%b %Y", tickCount=ticks, grid=False, labelBound=False)
 
 
 def _names(alt: Any, last: dict[str, Any]) -> list[Any]:

@@ -40,9 +40,9 @@ def segments(world: World) -> list[Segment]:
 def test_segments_drained_in_any_order_are_all_stored_once(tables: Tables, order: tuple[int, ...]) -> None:
     world = World(rows=600)
     world.workspace = replace(world.workspace, tables=tables)
+    sealed = segments(world)
     predictions, outcomes = (
-        [segment for segment in segments(world) if segment.kind == kind]
-        for kind in ("predictions", "outcomes")
+        [segment for segment in sealed if segment.kind == kind] for kind in ("predictions", "outcomes")
     )
     fresh = []
     for part in [*order, *order]:

@@ -49,8 +49,10 @@ def release_newest(workshop: Workshop, *, why: str) -> Release:
     model = newest(workshop.workspace, Model, product.name)
     with workshop.workspace.metadata.begin() as transaction:
         snapshot = transaction.get(Snapshot, product.name, model.snapshot)
-        serving = [r for r in transaction.all(Release, product.name) if r.bundle.model == model.id]
-    if any(r.phase in (Phase.LIVE, *OPEN) for r in serving):
+        serving = [r.bundle for r in transaction.all(Release, product.name) if r.phase in (Phase.LIVE, *OPEN)]
+    # The same model under a changed product file is another bundle, and may be released.
+    texts = tuple(workshop.workspace.artifacts.put(text.encode()) for text in product.texts)
+    if any((b.model, b.product_file, b.contract) == (model.id, *texts) for b in serving):
         raise Conflict(
             f"model {model.id} of {product.name} is in front of traffic already; train another one first"
         )

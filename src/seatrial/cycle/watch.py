@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-import msgspec
 import polars as pl
 
 from seatrial.cycle.survey import store_findings
@@ -12,7 +11,7 @@ from seatrial.facts.job import Lease, Progress
 from seatrial.facts.model import Model
 from seatrial.facts.release import Release
 from seatrial.facts.tables import table_name
-from seatrial.observe.watch import WatchState, advance, start
+from seatrial.observe.watch import WatchState, advance, from_plain, start, to_plain
 from seatrial.ports.workspace import Workspace
 from seatrial.product.product import Product
 from seatrial.release.phases import live_release
@@ -68,7 +67,7 @@ class Watch:
             product=self.product.name,
             position=position,
             at=now,
-            state=msgspec.to_builtins(state),
+            state=to_plain(state),
         )
         with self.workspace.metadata.begin() as transaction:
             if lease is not None:
@@ -81,7 +80,7 @@ class Watch:
 def _state(product: Product, live: Release, model: Model, progress: Progress | None) -> WatchState:
     if progress is None:
         return _begun(product, live, model)
-    state = msgspec.convert(progress.state, WatchState)
+    state = from_plain(progress.state)
     return state if state.release == live.id else _begun(product, live, model)
 
 

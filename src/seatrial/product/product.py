@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -164,8 +163,3 @@ def text_digest(*texts: str) -> str:
         body = text.encode()
         digest.update(f"{len(body)}:".encode() + body)
     return f"sha256:{digest.hexdigest()}"
-
-
-def is_matured(matured_at: datetime | None, now: datetime) -> bool:
-    """Whether either outcome would be known by `now`."""
-    return matured_at is not None and matured_at <= now

@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Seatrial needs Python 3.11 or later; $(PYTHON) is " + sys.version.split()[0] + ". Choose another with: make setup PYTHON=...")' >&2
 	@echo "setting up $(VENV) (once; about a minute)" >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) >&2
-	@$(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt -e '.[train,postgres,demo,dev]' >&2
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt -e '.[train,postgres,sql,dlt,demo,dev]' >&2
 	@touch $(STAMP)
 
 demo: $(STAMP)  ## run the whole loop on real flights (ARGS="--once --json" ends by itself and prints JSON)

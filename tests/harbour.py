@@ -106,4 +106,4 @@ def tide(hour: float, depth: float, **changes: Any) -> dict[str, Any]:
 
 def source_tables(frames: dict[str, pl.DataFrame]) -> SourceTables:
     """Tables as if they had been read and nothing put aside."""
-    return SourceTables(frames=frames, reads=(), rules=(), quarantined=pl.DataFrame())
+    return SourceTables(frames=frames, reads=(), rules=())

@@ -1,7 +1,7 @@
 """A small product for tests of serving: hotel bookings with one lookup, and scorers that need no training."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from seatrial.contract.model import ColumnContract, Contract, TableContract
+from seatrial.contract.model import ColumnContract, Contract, Freshness, TableContract
 from seatrial.contract.odcs import write_contract
 from seatrial.contract.types import TIMESTAMP
 from seatrial.errors import TrainingFailed
@@ -70,27 +70,33 @@ def bookings_columns() -> tuple[ColumnContract, ...]:
     )
 
 
-def hotel_contract(*more: ColumnContract) -> Contract:
+def hotel_contract(*more: ColumnContract, fresh_within: float | None = None) -> Contract:
+    """The contract; `fresh_within` bounds the age of the weather, in seconds."""
+    bounds = () if fresh_within is None else (Freshness(column="observed_at", seconds=fresh_within),)
     weather = (
         ColumnContract(name="city", type="string", role="lookup_key", required=True),
         ColumnContract(name="observed_at", type="timestamp"),
         ColumnContract(name="rain", type="float"),
     )
     bookings = TableContract(name="bookings", columns=(*bookings_columns(), *more))
-    tables = (bookings, TableContract(name="weather", columns=weather))
+    tables = (bookings, TableContract(name="weather", columns=weather, freshness=bounds))
     return Contract(id="hotel", version="1.0.0", tables=tables)
 
 
-def hotel_product(*more: ColumnContract, file: str = PRODUCT_FILE) -> Product:
-    return parse_product(file, write_contract(hotel_contract(*more)))
+def hotel_product(
+    *more: ColumnContract, file: str = PRODUCT_FILE, fresh_within: float | None = None
+) -> Product:
+    return parse_product(file, write_contract(hotel_contract(*more, fresh_within=fresh_within)))
 
 
-def weather_table(product: Product) -> pl.DataFrame:
-    """The prepared lookup: rain in Rome, known from the day before the bookings on."""
+def weather_table(
+    product: Product, rows: Sequence[tuple[str, float, float]] = (("Rome", -9, 9.0), ("Rome", -1, 3.0))
+) -> pl.DataFrame:
+    """The prepared lookup of rows of city, day counted from the bookings, and rain: by default known before them."""
     raw = pl.DataFrame(
-        {"city": ["Rome", "Rome"], "observed_at": [BOOKED - timedelta(days=9), BOOKED - timedelta(days=1)]}
-        | {"rain": [9.0, 3.0]},
+        [(city, BOOKED + timedelta(days=day), rain) for city, day, rain in rows],
         schema={"city": pl.String, "observed_at": TIMESTAMP, "rain": pl.Float64},
+        orient="row",
     )
     return prepare(raw, product.lookup("weather"), product.lookup_names["weather"])
 

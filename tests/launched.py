@@ -128,7 +128,9 @@ def snapshot() -> Snapshot:
     return Snapshot(
         id=SNAPSHOT_ID,
         product=NAME,
-        artifact="sha256:" + "0b" * 32,
+        table=f"{NAME}.examples",
+        number=1,
+        profile="sha256:" + "0b" * 32,
         rows=318_187,
         columns=tuple(sample().columns),
         first_made_at=LAUNCH - timedelta(days=90),

@@ -134,7 +134,7 @@ def history_of(examples: pl.DataFrame) -> History:
         read_at=LAUNCH,
     )
     rule = RuleResult(source="parcels", rule="late: bool", rows=examples.height, failed=0)
-    tables = SourceTables(frames={}, reads=(read,), rules=(rule,), quarantined=pl.DataFrame())
+    tables = SourceTables(frames={}, reads=(read,), rules=(rule,))
     return History(tables=tables, examples=examples, lookups={})
 
 

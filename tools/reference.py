@@ -54,10 +54,14 @@ def commands() -> Iterator[tuple[str, click.Command]]:
     for name in COMMANDS:
         command = main.get_command(context, name)
         assert command is not None
-        yield name, command
-        if isinstance(command, click.Group):
-            for below, one in command.commands.items():
-                yield f"{name} {below}", one
+        yield from _with_below(name, command)
+
+
+def _with_below(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield name, command
+    if isinstance(command, click.Group):
+        for below, one in command.commands.items():
+            yield from _with_below(f"{name} {below}", one)
 
 
 def parameters(command: click.Command) -> list[click.Parameter]:

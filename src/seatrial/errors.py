@@ -8,6 +8,7 @@ The tree (code, retryable)::
     ├── ExpressionInvalid       expression_invalid        terminal   an SQL expression outside the subset, or mistyped
     ├── DataRefused             data_refused              terminal   too much of a table breaks the contract to go on
     ├── SourceFailed            source_failed             retryable  a source could not be read
+    ├── StorageFailed           storage_failed            retryable  the store cannot be read or written: a full disk
     ├── RequestInvalid          request_invalid           terminal   rows of a request that break the contract
     ├── NotFound                not_found                 terminal   something named does not exist
     ├── TrainingFailed          training_failed           terminal   a model could not be fitted or packaged
@@ -90,6 +91,13 @@ class SourceFailed(SeatrialError):
     """A source that could not be read; another try may succeed."""
 
     code = "source_failed"
+    retryable = True
+
+
+class StorageFailed(SeatrialError):
+    """Tables or artifacts could not be read or written, for want of room or of a connection; try again."""
+
+    code = "storage_failed"
     retryable = True
 
 

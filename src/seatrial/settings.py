@@ -13,6 +13,8 @@ from seatrial.errors import SettingsInvalid
 _DEFAULTS = {
     "workspace": ".seatrial",
     "metadata_url": "",
+    "tables_url": "",
+    "artifacts_url": "",
     "host": "127.0.0.1",
     "port": "8400",
     "console_port": "8401",
@@ -23,6 +25,8 @@ _DEFAULTS = {
 _MEANINGS = {
     "workspace": "folder of tables, artifacts, journal and, by default, metadata",
     "metadata_url": "sqlite:///… or postgresql://…; by default metadata.db in the workspace",
+    "tables_url": "folder or s3://…, gs://…, az://…; by default tables in the workspace",
+    "artifacts_url": "folder or s3://…, gs://…, az://…; by default artifacts in the workspace",
     "host": "address that the server and the console bind to; loopback only, because there are no tokens yet",
     "port": "port of the data plane",
     "console_port": "port of the console",
@@ -65,6 +69,16 @@ class Settings:
     def metadata_url(self) -> str:
         """Where the metadata store is."""
         return self.values["metadata_url"].value or f"sqlite:///{self.workspace / 'metadata.db'}"
+
+    @property
+    def tables_url(self) -> str:
+        """Where the tables are."""
+        return self.values["tables_url"].value or str(self.workspace / "tables")
+
+    @property
+    def artifacts_url(self) -> str:
+        """Where the artifacts are."""
+        return self.values["artifacts_url"].value or str(self.workspace / "artifacts")
 
     @property
     def host(self) -> str:
@@ -169,6 +183,13 @@ def _seconds(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
+_PLACE = "a folder, or a URL that begins with s3://, gs:// or az://"
+
+
+def _is_place(text: str) -> bool:
+    return "://" not in text or text.startswith(("s3://", "gs://", "az://", "file://"))
+
+
 # name -> (whether a value holds, what is expected)
 _RULES: dict[str, tuple[Callable[[str], bool], str]] = {
     "workspace": (bool, "a folder"),
@@ -176,6 +197,8 @@ _RULES: dict[str, tuple[Callable[[str], bool], str]] = {
         lambda text: not text or text.startswith(("sqlite:", "postgresql")),
         "sqlite:///… or postgresql://…",
     ),
+    "tables_url": (_is_place, _PLACE),
+    "artifacts_url": (_is_place, _PLACE),
     "host": (
         _is_loopback,
         "a loopback address such as 127.0.0.1; this version has no tokens to protect others",

@@ -3,9 +3,9 @@
 import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,17 @@ from seatrial.ports.workspace import Workspace
 from seatrial.settings import Settings, read_settings
 
 if TYPE_CHECKING:
+    from seatrial.adapters.lookups.store import LmdbLookups
     from seatrial.cycle.reconcile import Reconciler
-    from seatrial.cycle.tools import HistoryReader, Tools
+    from seatrial.cycle.tools import History, Tools
     from seatrial.product.product import Product
     from seatrial.prototype.ports import ModelInspector
     from seatrial.rehearse.replay import Scratch
     from seatrial.serve.serving import Serving
+
+
+def _silent(_: str) -> None:
+    """Stands for a listener that is not there."""
 
 
 def workspace_clock(settings: Settings) -> Clock:
@@ -47,8 +52,8 @@ def open_workspace(
     return Workspace(
         clock=clock,
         metadata=open_metadata(settings.metadata_url, clock, durable=durable),
-        tables=DeltaTables(folder / "tables"),
-        artifacts=open_artifacts(folder / "artifacts"),
+        tables=DeltaTables(settings.tables_url),
+        artifacts=open_artifacts(settings.artifacts_url),
         journal=FileJournalReader(_journal_folder(settings, product)),
     )
 
@@ -72,13 +77,17 @@ def source_reader() -> Any:
     return Sources()
 
 
-def training_tools(workspace: Workspace) -> "Tools":
-    """What the loop makes models with. Raises MissingExtra when the training libraries are not installed."""
+def training_tools(workspace: Workspace, say: Callable[[str], None] = _silent) -> "Tools":
+    """What the loop makes models with; `say` is told what was read.
+
+    Raises MissingExtra when the training libraries are not installed.
+    """
     from seatrial.adapters.frameworks.sklearn import SklearnFramework
     from seatrial.cycle.tools import SourceHistory, Tools
 
     return Tools(
-        history=SourceHistory(source_reader, workspace.artifacts),
+        # The machine's own time: a workspace whose clock was moved reads data that are of its future.
+        history=SourceHistory(source_reader, workspace, latest=lambda: datetime.now(UTC), say=say),
         framework=SklearnFramework(),
         runtime=model_runtime(),
     )
@@ -108,13 +117,8 @@ def reconciler(product: "Product", settings: Settings) -> "Reconciler":
 
 
 @contextmanager
-def scratch(
-    product: "Product", start: datetime, history_reader: "HistoryReader | None" = None
-) -> "Iterator[Scratch]":
-    """A scratch workspace under a simulated clock that stands at `start`, with the product's whole history.
-
-    It is removed at the end. Raises what reading the sources raises.
-    """
+def scratch(product: "Product", start: datetime, history: "History") -> "Iterator[Scratch]":
+    """A scratch workspace under a simulated clock that stands at `start`, with a history; removed at the end."""
     from seatrial.adapters.clock.simulated import SimulatedClock
     from seatrial.cycle.tools import FixedHistory, Tools
     from seatrial.rehearse.replay import Scratch
@@ -124,7 +128,6 @@ def scratch(
         settings = read_settings({"workspace": folder}, environment={})
         workspace = open_workspace(settings, clock, product=product.name, durable=False)
         live = training_tools(workspace)
-        history = (history_reader or live.history).read(product, start)
         fixed = Tools(history=FixedHistory(history), framework=live.framework, runtime=live.runtime)
         # Sealed by the replay itself, at each round of the simulated loop.
         journal = journal_writer(settings, "rehearsal", product=product.name, segment_seconds=math.inf)
@@ -150,4 +153,17 @@ def serving(settings: Settings, product: str) -> "Serving":
         journal,
         workspace.clock,
         tick=journal.tick,
+        lookups=_local_lookups(settings, product, workspace),
     )
+
+
+def _local_lookups(settings: Settings, product: str, workspace: Workspace) -> "LmdbLookups":
+    """The published lookups on this machine's disk, shared by its server processes."""
+    from seatrial.adapters.lookups.store import LmdbLookups
+
+    return LmdbLookups(settings.workspace / "lookups" / product, workspace.artifacts)
+
+
+def forget_lookups(settings: Settings, product: str) -> None:
+    """Delete this machine's files of lookups; servers that run make theirs anew from what is published."""
+    _local_lookups(settings, product, open_workspace(settings, product=product)).keep([])

@@ -174,3 +174,36 @@ def test_the_files_of_closed_writers_do_not_pile_up(tmp_path: Path) -> None:
         case.reader.discard(segment)
     case.reader.sealed()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_segments_that_the_living_have_open_are_named_until_they_are_sealed(case: Case) -> None:
+    assert case.reader.being_written() == frozenset()
+    writer, other = case.writer(), case.writer()
+    writer.append("predictions", [b"a"])
+    (first,) = case.reader.being_written()
+    other.append("outcomes", [b"b"])
+    assert first in case.reader.being_written()
+    writer.seal()
+    (second,) = case.reader.being_written()
+    assert first != second
+    case.kill(other)
+    assert case.reader.being_written() == frozenset()
+
+
+def test_what_was_set_aside_is_forgotten_record_by_record(case: Case) -> None:
+    writer = case.writer()
+    writer.append("predictions", [b"ann", b"ben", b"ann"])
+    writer.append("outcomes", [b"ann"])
+    writer.seal()
+    for segment in case.reader.sealed():
+        case.reader.aside(segment, "no such column")
+    writer.append("predictions", [b"ann", b"eve"])
+    writer.seal()
+    assert case.reader.forget(lambda record: record == b"ann") == 3
+    assert case.reader.forget(lambda record: record == b"ann") == 0
+    assert _contents(case.reader.sealed()) == [(3, "predictions", [b"ann", b"eve"])]
+    writer.close()
+
+
+def test_in_an_empty_journal_there_is_nothing_to_forget(case: Case) -> None:
+    assert case.reader.forget(lambda record: True) == 0

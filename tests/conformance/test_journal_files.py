@@ -418,3 +418,34 @@ def test_a_large_backlog_is_read_in_parts(tmp_path: Path) -> None:
         for segment in segments:
             reader.discard(segment)
     assert sizes == [2, 2, 1]
+
+
+def test_no_file_keeps_what_is_forgotten_and_the_rest_can_be_put_back(tmp_path: Path) -> None:
+    writer = FileJournalWriter(tmp_path)
+    writer.append("predictions", [b"ann-4711", b"ben-0815"])
+    writer.append("outcomes", [b"ann-4711"])
+    writer.close()
+    reader = FileJournalReader(tmp_path)
+    for segment in reader.sealed():
+        reader.aside(segment, "no such column")
+    assert reader.forget(lambda record: b"ann" in record) == 2
+    assert not [path for path in tmp_path.iterdir() if b"ann-4711" in path.read_bytes()]
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".aside", ".lock", ".reason"]
+    aside = _path(tmp_path, "aside")
+    aside.rename(aside.with_suffix(".sealed"))
+    assert list(_only(tmp_path).records) == [b"ben-0815"]
+
+
+def test_a_damaged_tail_is_forgotten_whole(tmp_path: Path) -> None:
+    for number, torn in ((1, b"ann-4711"), (2, b"ben-0815")):
+        writer = FileJournalWriter(tmp_path, f"writer-{number}")
+        writer.append("predictions", [b"whole"])
+        writer.close()
+        path = next(tmp_path.glob(f"writer-{number}*.sealed"))
+        path.write_bytes(path.read_bytes() + b"\xff" * 9 + torn)
+    reader = FileJournalReader(tmp_path)
+    reader.sealed()
+    assert reader.forget(lambda record: b"ann" in record) == 1
+    (left,) = tmp_path.glob("*.cut")
+    assert left.read_bytes().endswith(b"ben-0815")
+    assert [list(segment.records) for segment in reader.sealed()] == [[b"whole"]] * 2

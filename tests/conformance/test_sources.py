@@ -11,6 +11,7 @@ from polars.testing import assert_frame_equal
 
 from seatrial.adapters.sources.reader import Sources
 from seatrial.data.ports import SourceReader
+from seatrial.data.reading import read_whole
 from seatrial.errors import SourceFailed
 from seatrial.product.schema import Source
 from tests.fakes.sources import MemorySources
@@ -63,7 +64,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def read(folder: Path, reader: SourceReader | None = None, **source: str) -> pl.DataFrame:
-    return (reader or Sources()).read("weather", Source(**source), folder)
+    return read_whole(reader or Sources(), "weather", Source.model_validate(source), folder)
 
 
 @pytest.mark.parametrize("ending", WRITERS)
@@ -110,7 +111,7 @@ def test_a_file_that_cannot_be_read_names_its_source(tmp_path: Path, path: str, 
 @pytest.mark.parametrize("kind", [{"path": "t.csv"}, {"python": "tables:table"}])
 def test_a_relative_place_without_a_folder_is_refused(kind: dict[str, str]) -> None:
     with pytest.raises(SourceFailed, match="source weather"):
-        Sources().read("weather", Source(**kind), None)
+        read_whole(Sources(), "weather", Source.model_validate(kind), None)
 
 
 @pytest.mark.parametrize("function", ["table", "lazy", "mapping"])
@@ -160,6 +161,6 @@ def test_a_failing_source_keeps_the_error_that_was_raised(folder: Path) -> None:
 
 def test_the_fake_gives_its_tables_and_fails_as_the_readers_do() -> None:
     fake = MemorySources({"weather": TABLE})
-    assert_frame_equal(fake.read("weather", Source(path="t.csv"), None), TABLE)
+    assert_frame_equal(read_whole(fake, "weather", Source(path="t.csv"), None), TABLE)
     with pytest.raises(SourceFailed, match="source tides"):
-        fake.read("tides", Source(path="t.csv"), None)
+        read_whole(fake, "tides", Source(path="t.csv"), None)

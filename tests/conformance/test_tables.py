@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -14,12 +15,21 @@ from seatrial.adapters.tables.delta import DeltaTables
 from seatrial.errors import DataRefused
 from seatrial.ports.tables import Tables
 from tests.fakes.tables import MemoryTables
+from tests.object_storage import ObjectStorage, object_storage
 
 T0 = datetime(2025, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture(params=["delta", "fake"])
-def tables(request: pytest.FixtureRequest, tmp_path: Path) -> Tables:
+@pytest.fixture(scope="module")
+def storage() -> Iterator[ObjectStorage]:
+    with object_storage() as running:
+        yield running
+
+
+@pytest.fixture(params=["delta", "s3", "fake"])
+def tables(request: pytest.FixtureRequest, tmp_path: Path, storage: ObjectStorage) -> Tables:
+    if request.param == "s3":
+        return DeltaTables(f"{storage.bucket()}/tables", storage.options)
     return DeltaTables(tmp_path / "tables") if request.param == "delta" else MemoryTables()
 
 
@@ -200,3 +210,50 @@ def test_many_commits_are_compacted_and_lose_nothing(tmp_path: Path) -> None:
     assert again.version("predictions", "w") == 104
     assert not again.append("predictions", _frame(104), writer="w", version=104)
     assert len(again._handles["predictions"].file_uris()) < 20
+
+
+def test_tables_are_named_by_prefix(tables: Tables) -> None:
+    assert tables.names() == []
+    for name in ("shop.source.orders", "shop.source.weather", "shop.ledger", "other.ledger"):
+        tables.append(name, _frame(1), writer="w", version=1)
+    assert tables.names() == ["other.ledger", "shop.ledger", "shop.source.orders", "shop.source.weather"]
+    assert tables.names("shop.source.") == ["shop.source.orders", "shop.source.weather"]
+    assert tables.names("none") == []
+
+
+def test_a_rewritten_table_holds_what_the_change_left(tables: Tables) -> None:
+    for version in range(3):
+        tables.append("predictions", _frame(2 * version, 2 * version + 1), writer="w", version=version)
+    tables.rewrite("predictions", lambda rows: rows.filter(pl.col("id") != 3))
+    assert sorted(tables.read("predictions")["id"]) == [0, 1, 2, 4, 5]
+    assert tables.rows("predictions") == 5
+
+
+def test_a_rewritten_table_knows_what_its_writers_committed(tables: Tables) -> None:
+    tables.append("predictions", _frame(1), writer="ann", version=7)
+    tables.append("predictions", _frame(2), writer="ben", version=3)
+    tables.rewrite("predictions", lambda rows: rows.filter(pl.col("id") != 1))
+    assert (tables.version("predictions", "ann"), tables.version("predictions", "ben")) == (7, 3)
+    assert not tables.append("predictions", _frame(1), writer="ann", version=7)
+    assert tables.append("predictions", _frame(9), writer="ann", version=8)
+    assert sorted(tables.read("predictions")["id"]) == [2, 9]
+
+
+def test_a_table_may_be_rewritten_to_nothing_and_goes_on(tables: Tables) -> None:
+    tables.append("predictions", _frame(1), writer="w", version=1)
+    tables.rewrite("predictions", lambda rows: rows.clear())
+    assert tables.rows("predictions") == 0
+    assert tables.append("predictions", _frame(2), writer="w", version=2)
+    assert tables.read("predictions")["id"].to_list() == [2]
+
+
+def test_rewriting_what_is_not_there_makes_nothing(tables: Tables) -> None:
+    tables.rewrite("predictions", lambda rows: rows.clear())
+    assert tables.names() == []
+
+
+def test_rewriting_cannot_change_the_columns(tables: Tables) -> None:
+    tables.append("predictions", _frame(1), writer="w", version=1)
+    with pytest.raises(DataRefused, match="column"):
+        tables.rewrite("predictions", lambda rows: rows.drop("made_at"))
+    assert_frame_equal(tables.read("predictions"), _frame(1))

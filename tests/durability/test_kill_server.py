@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,11 @@ def test_every_acknowledged_prediction_and_outcome_is_in_the_journal_after_a_kil
         server.end(signal.SIGKILL)
         for thread in load.threads:
             thread.join(30)
-    segments = FileJournalReader(server.journal).sealed()
+    reader = FileJournalReader(server.journal)
+    deadline = time.monotonic() + 30
+    while reader.being_written() and time.monotonic() < deadline:
+        time.sleep(0.05)  # a killed worker holds its lock until the system has done away with it
+    segments = reader.sealed()
     records = {
         kind: [r for s in segments if s.kind == kind for r in s.records]
         for kind in ("predictions", "outcomes")

@@ -73,7 +73,7 @@ class Traffic:
         self.intake = OutcomeIntake(PRODUCT, self.writer, workspace.clock)
         self.routes = RecordedRoutes(workspace.metadata, PRODUCT.name)
         sent = pl.col("sent_at")
-        history = TOOLS.history.read(PRODUCT, LAUNCH).examples
+        history = TOOLS.history.read(PRODUCT).examples
         rows = history.filter((sent >= LAUNCH) & (sent < NOW)).sample(fraction=1.0, shuffle=True, seed=3)
         self.batches: Iterator[pl.DataFrame] = rows.iter_slices(3)
         self.late: list[pl.DataFrame] = []

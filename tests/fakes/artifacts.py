@@ -1,6 +1,8 @@
 """Artifacts in a dictionary."""
 
 import hashlib
+import re
+from collections.abc import Iterator
 
 from seatrial.errors import IntegrityBroken, NotFound
 
@@ -25,6 +27,14 @@ class MemoryArtifacts:
 
     def has(self, digest: str) -> bool:
         return digest in self.bodies
+
+    def delete(self, digest: str) -> None:
+        if not re.fullmatch("sha256:[0-9a-f]{64}", digest):
+            raise NotFound(f"artifact {digest}: no digest")
+        self.bodies.pop(digest, None)
+
+    def digests(self) -> Iterator[str]:
+        yield from list(self.bodies)
 
 
 def _digest(body: bytes) -> str:

@@ -1,6 +1,8 @@
 """A journal in memory, both ends."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import msgspec
 
 from seatrial.errors import JournalUnavailable
 from seatrial.ports.journal import Segment
@@ -73,3 +75,19 @@ class MemoryJournal:
     def aside(self, segment: Segment, reason: str) -> None:
         if found := self.segments.pop((segment.writer, segment.number), None):
             self.kept_aside[segment.writer, segment.number] = (found, reason)
+
+    def being_written(self) -> frozenset[str]:
+        alive = [writer for writer in self.writers if writer.alive]
+        return frozenset(
+            f"{writer.id}.{number}" for writer in alive for number, records in writer.open.values() if records
+        )
+
+    def forget(self, holds: Callable[[bytes], bool]) -> int:
+        gone = 0
+        for name, (segment, reason) in list(self.kept_aside.items()):
+            kept = tuple(record for record in segment.records if not holds(record))
+            gone += len(segment.records) - len(kept)
+            self.kept_aside[name] = (msgspec.structs.replace(segment, records=kept), reason)
+            if not kept and segment.records:
+                del self.kept_aside[name]
+        return gone

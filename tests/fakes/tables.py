@@ -1,10 +1,11 @@
 """Tables in a dictionary."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import polars as pl
 
 from seatrial.adapters.tables.dtypes import check_storable
+from seatrial.errors import Conflict, DataRefused
 
 
 class MemoryTables:
@@ -37,6 +38,19 @@ class MemoryTables:
 
     def rows(self, table: str) -> int:
         return self.frames[table].height if table in self.frames else 0
+
+    def names(self, prefix: str = "") -> list[str]:
+        return sorted(name for name in self.frames if name.startswith(prefix))
+
+    def rewrite(self, table: str, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+        if table not in self.frames:
+            return
+        left = change(self.frames[table])
+        if left.schema != self.frames[table].schema:
+            raise DataRefused(f"table {table}: rewriting it changed its columns")
+        if not change(left).equals(left):
+            raise Conflict(f"table {table}: what changes it never ends changing it")
+        self.frames[table] = left
 
 
 def _newest_first(existing: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:

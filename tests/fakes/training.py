@@ -131,7 +131,9 @@ def parcels_snapshot(product: Product, examples: pl.DataFrame, id: str = "sha256
     return Snapshot(
         id=id,
         product=product.name,
-        artifact=id,
+        table="parcels.examples",
+        number=1,
+        profile=id,
         rows=examples.height,
         columns=tuple(examples.columns),
         first_made_at=first,

@@ -89,8 +89,8 @@ def test_intake_without_answers_says_what_is_missing_and_the_file_is_not_accepte
 
 def test_every_command_that_looks_prints_json_alone(launched: Commands) -> None:
     assert launched.json("prototype")["features"] == {"price": "float", "items": "int", "past_returns": "int"}
-    assert launched.json("data", "show")["rows"] == 3000
-    assert launched.json("data", "quarantine") == []
+    assert launched.json("data", "show")["snapshot"]["rows"] == 3000
+    assert launched.json("data", "quarantine")["rows"] == []
     assert launched.json("train", "show")["validation_rows"] == 600
     assert "# " in launched.json("train", "show", "--card")["card"]
     assert [release["phase"] for release in launched.json("release", "show")] == ["live"]

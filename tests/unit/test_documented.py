@@ -99,7 +99,7 @@ def test_the_chapter_about_the_product_file_names_no_field_that_is_not_there() -
 def test_a_command_that_is_shown_is_there_with_its_options(words: tuple[str, list[str]]) -> None:
     _, given = words
     known = dict(commands())
-    name = next((n for n in (" ".join(given[:2]), given[0]) if n in known), None)
+    name = next((n for n in (" ".join(given[:3]), " ".join(given[:2]), given[0]) if n in known), None)
     if given[0].startswith("-"):
         assert given[0] in ("--help", "-h", "--version")
         return

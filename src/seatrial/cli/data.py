@@ -5,9 +5,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seatrial.cli.app import App, command_options
+from seatrial.cli.data_erase import erase
+from seatrial.cli.data_looks import diff, lineage, profile, report
+from seatrial.cli.data_quarantine import quarantine
+from seatrial.cli.data_skew import skew
+from seatrial.cli.data_why import why
 
 if TYPE_CHECKING:
+    from seatrial.facts.load import Load
     from seatrial.facts.snapshot import RuleResult, Snapshot, SourceRead
+    from seatrial.product.product import Product
 
 
 @click.command()
@@ -25,67 +32,116 @@ def check(app: App, with_data: bool) -> None:
             for name, there in (("owner", product.owner), ("objective", product.compiled_objective))
             if there is None
         ],
+        "not_enforced": list(product.contract.not_enforced),
     }
     if with_data:
-        from seatrial.data.read import read_sources
-        from seatrial.wiring import source_reader, workspace_clock
-
         app.say("reading the sources …")
-        tables = read_sources(product, source_reader(), at=workspace_clock(app.settings()).now())
-        found |= {"sources": tables.reads, "rules": tables.rules}
-        app.show(found, lambda: _checked(found) + "\n\n" + sources_text(tables.reads, tables.rules))
+        found |= _sources_checked(app, product)
+        app.show(found, lambda: _checked(found) + "\n\n" + sources_text(found["sources"], found["rules"]))
         return
     app.show(found, lambda: _checked(found))
 
 
+def _sources_checked(app: App, product: "Product") -> dict[str, Any]:
+    """Every source read whole and checked, nothing stored; refused too when a feature leaks the outcome."""
+    from datetime import UTC, datetime
+
+    from seatrial.data.read import read_sources
+    from seatrial.errors import DataRefused
+    from seatrial.prototype.leaks import asked_features, refused_features
+    from seatrial.wiring import source_reader, workspace_clock
+
+    now = workspace_clock(app.settings()).now()
+    tables = read_sources(product, source_reader(), at=now, latest=datetime.now(UTC)).tables
+    rows = tables.frames[product.file.examples.source]
+    if leaks := refused_features(product, rows):
+        listed = "\n".join(f"  - {leak}" for leak in leaks)
+        raise DataRefused(f"{product.name}: features that are known only later\n{listed}")
+    return {
+        "sources": tables.reads,
+        "rules": tables.rules,
+        "questions": asked_features(product, rows),
+    }
+
+
 def _checked(found: dict[str, Any]) -> str:
     missing = f"; missing before a release: {', '.join(found['missing'])}" if found["missing"] else ""
-    return f"{found['product']}: product file and contract hold; {len(found['features'])} features{missing}"
+    head = f"{found['product']}: product file and contract hold; {len(found['features'])} features{missing}"
+    loose = [f"  not enforced here: {rule}" for rule in found["not_enforced"]]
+    loose += [f"  a person must say: {question}" for question in found.get("questions", ())]
+    return "\n".join([head, *loose])
 
 
 @click.group(invoke_without_command=True)
 @command_options
 def data(app: App) -> None:
-    """Read the sources, check the contract, quarantine, join as known, write a snapshot."""
+    """Read what the sources newly deliver, check, quarantine, join as known, write a snapshot."""
     from seatrial.cycle.retrain import Workshop
     from seatrial.cycle.stages import make_snapshot
     from seatrial.wiring import training_tools
 
     product, workspace = app.product(), app.workspace()
     app.say("reading the sources …")
-    snapshot = make_snapshot(Workshop(product, workspace, training_tools(workspace)))
+    snapshot = make_snapshot(Workshop(product, workspace, training_tools(workspace, app.say)))
     app.show(snapshot, lambda: snapshot_text(snapshot))
 
 
 @data.command("show")
+@click.option("--loads", default=5, show_default=True, help="Loads to show per source, the newest first.")
 @command_options
-def show(app: App) -> None:
-    """Show the newest snapshot and its lineage."""
+def show(app: App, loads: int) -> None:
+    """Show the newest snapshot, what is stored of each source, and its last loads."""
     from seatrial.cycle.stages import newest
+    from seatrial.data.loads import loads_of
     from seatrial.facts.snapshot import Snapshot
 
-    snapshot = newest(app.workspace(), Snapshot, app.product().name)
-    app.show(snapshot, lambda: snapshot_text(snapshot))
+    product, workspace = app.product().name, app.workspace()
+    snapshot = newest(workspace, Snapshot, product)
+    with workspace.metadata.begin() as transaction:
+        made = loads_of(transaction, product)
+    latest = {
+        source.name: _newest([one for one in made if one.source == source.name], loads)
+        for source in snapshot.sources
+    }
+    found = {"snapshot": snapshot, "loads": latest}
+    app.show(found, lambda: snapshot_text(snapshot) + "\n\n" + _loads_text(latest))
 
 
-@data.command("quarantine")
-@click.option("--limit", default=20, show_default=True, help="Rows to show.")
-@command_options
-def quarantine(app: App, limit: int) -> None:
-    """Show rows that were put aside, with the rule and the reason."""
+def _newest(loads: "list[Load]", count: int) -> "list[Load]":
+    return loads[::-1][:count]
+
+
+def _loads_text(latest: "dict[str, list[Load]]") -> str:
     from seatrial.cli.words import table
-    from seatrial.facts.tables import table_name
 
-    rows = app.workspace().tables.read(table_name(app.product().name, "quarantine")).tail(limit).to_dicts()
-    headers = ("source", "rule", "reason", "row")
-    app.show(rows, lambda: table(headers, [[str(row[name])[:80] for name in headers] for row in rows]))
+    rows = [
+        (
+            load.id,
+            f"{load.read_at:%Y-%m-%d %H:%M}",
+            f"{load.delivered:,}",
+            f"{load.added:,}",
+            f"{load.removed:,}",
+            f"{load.quarantined:,}",
+            load.contract_version,
+            load.origin[:60],
+        )
+        for loads in latest.values()
+        for load in loads
+    ]
+    return table(("load", "read at", "read", "added", "removed", "put aside", "contract", "from"), rows)
+
+
+for _command in (quarantine, why, profile, diff, lineage, report, erase, skew):
+    data.add_command(_command)
 
 
 def snapshot_text(snapshot: "Snapshot") -> str:
     """A snapshot in words."""
+    erased = f"; {snapshot.erased:,} were erased since" if snapshot.erased else ""
     head = (
         f"snapshot {snapshot.id}\n"
-        f"{snapshot.rows:,} examples, decided {snapshot.first_made_at:%Y-%m-%d} to {snapshot.last_made_at:%Y-%m-%d}"
+        f"{snapshot.rows:,} examples, decided {snapshot.first_made_at:%Y-%m-%d} to "
+        f"{snapshot.last_made_at:%Y-%m-%d}{erased}"
     )
     return head + "\n\n" + sources_text(snapshot.sources, snapshot.rules)
 
@@ -95,10 +151,14 @@ def sources_text(reads: "tuple[SourceRead, ...]", rules: "tuple[RuleResult, ...]
     from seatrial.cli.words import short, table
 
     sources = table(
-        ("source", "rows", "kept", "digest"),
-        [(read.name, f"{read.rows:,}", f"{read.kept:,}", short(read.digest)) for read in reads],
+        ("source", "rows", "kept", "digest", "load"),
+        [(read.name, f"{read.rows:,}", f"{read.kept:,}", short(read.digest), read.load) for read in reads],
     )
-    broken = [(rule.source, rule.rule, f"{rule.failed:,}", rule.severity) for rule in rules if rule.failed]
+    broken = [
+        (rule.source, rule.rule, rule.detail or f"{rule.failed:,}", rule.severity)
+        for rule in rules
+        if rule.failed
+    ]
     told = (
         table(("source", "rule broken", "rows", "severity"), broken)
         if broken

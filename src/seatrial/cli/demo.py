@@ -179,7 +179,8 @@ class _Demo:
         from seatrial.wiring import source_reader
 
         product = read_product(self.folder)
-        flights = read_sources(product, source_reader(), at=SETTLED_AT).frames[product.file.examples.source]
+        found = read_sources(product, source_reader(), at=SETTLED_AT).tables
+        flights = found.frames[product.file.examples.source]
         made_at, until = pl.col(product.made_at), LAUNCH + timedelta(days=SERVED_DAYS)
         served = flights.filter((made_at >= LAUNCH) & (made_at < until)).sort(product.made_at)
         known_at = product.file.examples.known_at

@@ -10,6 +10,7 @@ from seatrial import __version__
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("prototype", "Take in a fitted model and its data; write product.yaml and contract.yaml."),
     "check": ("data", "Check the product file and, with --data, every source against the contract."),
+    "contract": ("contract", "Show the contract, propose one from data, compare two."),
     "prototype": ("prototype", "Show what was taken in: the model, its digest, what is missing."),
     "data": ("data", "Read the sources, check, quarantine, join as known, write a snapshot."),
     "train": ("train", "Fit on the newest snapshot, compare, choose the threshold, package, register."),

@@ -31,11 +31,12 @@ def run(app: App, start: datetime, end: datetime) -> "RehearsalReport":
     """The report of a rehearsal of the app's product, kept in its workspace; progress on standard error."""
     from seatrial.cycle.records import keep_rehearsal
     from seatrial.rehearse.rehearse import rehearse as replay
-    from seatrial.wiring import scratch
+    from seatrial.wiring import scratch, training_tools
 
-    product = app.product()
+    product, workspace = app.product(), app.workspace()
     app.say("reading the whole history …")
-    with scratch(product, start) as stage:
+    history = training_tools(workspace, app.say).history.read(product)
+    with scratch(product, start, history) as stage:
         app.say(f"replaying {start:%Y-%m-%d} to {end:%Y-%m-%d}")
         report = replay(
             product,
@@ -46,7 +47,7 @@ def run(app: App, start: datetime, end: datetime) -> "RehearsalReport":
             on_day=lambda day, rows: _month(app, day, rows),
             on_phase=app.say,
         )
-    keep_rehearsal(app.workspace(), report)
+    keep_rehearsal(workspace, report)
     return report
 
 

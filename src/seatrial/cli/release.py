@@ -27,10 +27,13 @@ def release(app: App) -> None:
 def show(app: App) -> None:
     """Show all releases."""
     from seatrial.cli.words import short, table
+    from seatrial.cycle.erase import erasures_of
     from seatrial.facts.release import Release
 
+    product = app.product().name
     with app.workspace().metadata.begin() as transaction:
-        releases = transaction.all(Release, app.product().name)
+        releases = transaction.all(Release, product)
+        flagged = {r.id for r in releases if erasures_of(transaction, product, r.bundle.model)}
     rows = [
         (
             r.id,
@@ -38,7 +41,7 @@ def show(app: App) -> None:
             f"{r.share:.0%}",
             f"{r.changed_at:%Y-%m-%d %H:%M}",
             short(r.bundle.model),
-            r.why,
+            r.why + ("; rows of its model were erased since" if r.id in flagged else ""),
         )
         for r in releases
     ]

@@ -1,5 +1,6 @@
 """`seatrial train`."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -30,6 +31,9 @@ def train(app: App) -> None:
 @command_options
 def show(app: App, card: bool) -> None:
     """Show the newest model."""
+    import msgspec
+
+    from seatrial.cycle.erase import erasures_of
     from seatrial.cycle.stages import newest
     from seatrial.facts.model import Model
 
@@ -39,7 +43,17 @@ def show(app: App, card: bool) -> None:
         body = workspace.artifacts.get(model.card).decode()
         app.show({"model": model.id, "card": body}, lambda: body)
         return
-    app.show(model, lambda: model_text(model, product.objective.section.unit))
+    with workspace.metadata.begin() as transaction:
+        erased = [erasure.id for erasure in erasures_of(transaction, product.name, model.id)]
+    told = model_text(model, product.objective.section.unit) + _erased_text(erased)
+    app.show(msgspec.to_builtins(model) | {"erasures": erased}, lambda: told)
+
+
+def _erased_text(erasures: Sequence[str]) -> str:
+    """A warning that rows which a model was trained on were erased since; empty when none were."""
+    if not erasures:
+        return ""
+    return f"\n\nrows that it was trained on were erased since ({', '.join(erasures)}): train another one"
 
 
 def model_text(model: "Model", unit: str) -> str:

@@ -5,11 +5,16 @@ from typing import Any
 
 import polars as pl
 
+from seatrial.contract.canonical import canonical_column
 from seatrial.contract.model import TypeName
-from seatrial.contract.types import TIMESTAMP
+from seatrial.contract.types import POLARS, TIMESTAMP
 
 # RFC 3339 with seconds and a zone; Polars alone would also take blanks and leap seconds, requests would not.
 MOMENT = r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:[0-5]\d(\.\d+)?([Zz]|[+-]\d{2}:?\d{2})$"
+DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+TIME_OF_DAY = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
+# Python's calendar, which rows of requests and the quarantine pass through.
+FIRST_YEAR, LAST_YEAR = 1, 9999
 _MIDNIGHT_UTC = "UTC"
 
 
@@ -28,7 +33,7 @@ def cast_column(stored: str, type_name: TypeName, dtype: Any) -> Cast | str:
     """How to read the column `stored` of type `dtype` as a contract type; a reason, in words, when it cannot be."""
     column = pl.col(stored)
     if dtype == pl.Null:
-        return Cast(column.cast(_TARGETS[type_name]))
+        return Cast(column.cast(POLARS[type_name]))
     cast = _READERS[type_name](column, dtype)
     return cast or f"expected {type_name}, the table holds {dtype}{_advice(type_name, dtype)}"
 
@@ -92,21 +97,73 @@ def _bool(column: pl.Expr, dtype: Any) -> Cast | None:
 
 def _timestamp(column: pl.Expr, dtype: Any) -> Cast | None:
     if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
-        return Cast(column.dt.convert_time_zone("UTC").cast(TIMESTAMP))
+        return _in_calendar(column.dt.convert_time_zone("UTC").cast(TIMESTAMP), column)
     if dtype == pl.Date:
-        return Cast(column.cast(pl.Datetime("us")).dt.replace_time_zone(_MIDNIGHT_UTC))
+        return _in_calendar(column.cast(pl.Datetime("us")).dt.replace_time_zone(_MIDNIGHT_UTC), column)
     if dtype == pl.String:
         well_formed = pl.when(column.str.contains(MOMENT)).then(column)
         moment = well_formed.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
-        return Cast(moment, moment.is_null() & column.is_not_null())
+        # Requests are rounded to the microsecond; Polars cuts off.
+        up = well_formed.str.contains(r"\.[0-9]{6}[5-9]").cast(pl.Int64)
+        moment += pl.duration(microseconds=up)
+        return _in_calendar(moment, column)
     return None
 
 
-_READERS = {"string": _string, "float": _float, "int": _int, "bool": _bool, "timestamp": _timestamp}
-_TARGETS: dict[TypeName, Any] = {
-    "string": pl.String,
-    "float": pl.Float64,
-    "int": pl.Int64,
-    "bool": pl.Boolean,
-    "timestamp": TIMESTAMP,
+def _in_calendar(moment: pl.Expr, column: pl.Expr) -> Cast:
+    known = pl.when(moment.dt.year().is_between(FIRST_YEAR, LAST_YEAR)).then(moment)
+    return Cast(known, known.is_null() & column.is_not_null())
+
+
+def _date(column: pl.Expr, dtype: Any) -> Cast | None:
+    if dtype == pl.Date:
+        return _in_calendar(column, column)
+    if isinstance(dtype, pl.Datetime):
+        # Other tools have no dates without a time; midnight is one, any other time of day is not.
+        midnight = pl.when(column.dt.time() == pl.time(0, 0, 0)).then(column.dt.date())
+        return _in_calendar(midnight, column)
+    if dtype == pl.String:
+        well_formed = pl.when(column.str.contains(rf"\A{DAY}\z")).then(column)
+        return _in_calendar(well_formed.str.to_date("%Y-%m-%d", strict=False), column)
+    return None
+
+
+def _time(column: pl.Expr, dtype: Any) -> Cast | None:
+    if dtype == pl.Time:
+        return Cast(_time_text(column))
+    if dtype == pl.String:
+        well_formed = pl.when(column.str.contains(rf"\A(?:{TIME_OF_DAY})\z")).then(column)
+        text = _time_text(well_formed.str.to_time("%H:%M:%S%.f", strict=False))
+        return Cast(text, text.is_null() & column.is_not_null())
+    return None
+
+
+def _time_text(time: pl.Expr) -> pl.Expr:
+    """As in 12:30:00, with six digits after a point where there is a fraction of a second."""
+    return time.dt.to_string("%H:%M:%S%.6f").str.strip_suffix(".000000")
+
+
+def _array(column: pl.Expr, dtype: Any) -> Cast | None:
+    return _json(column, list) if dtype == pl.String or isinstance(dtype, pl.List | pl.Array) else None
+
+
+def _object(column: pl.Expr, dtype: Any) -> Cast | None:
+    return _json(column, dict) if dtype == pl.String or isinstance(dtype, pl.Struct) else None
+
+
+def _json(column: pl.Expr, kind: type) -> Cast:
+    text = column.map_batches(canonical_column(kind), return_dtype=pl.String, is_elementwise=True)
+    return Cast(text, text.is_null() & column.is_not_null())
+
+
+_READERS = {
+    "string": _string,
+    "float": _float,
+    "int": _int,
+    "bool": _bool,
+    "timestamp": _timestamp,
+    "date": _date,
+    "time": _time,
+    "array": _array,
+    "object": _object,
 }

@@ -1,40 +1,46 @@
 """The contract over a request: rows from JSON or Python, checked as tables are, every fault named.
 
 Requests are strict where tables are lenient: no numbers as text, no 1 for true, no unknown fields, times in
-RFC 3339 with their zone. Rules of severity warning let a row pass here too. Uniqueness is a matter of tables.
+RFC 3339 with their zone. Rules of severity warning let a row pass here too. Uniqueness, keys of other tables and
+times in the future are a matter of tables.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal, Optional
+from typing import Any
 
 import msgspec
+import polars as pl
 
-from seatrial.contract.model import ColumnContract, TableContract
-from seatrial.contract.sanity import LARGEST_INT, SMALLEST_INT, full_match, whole_bounds
+from seatrial.contract.expressions import row_rule_expression
+from seatrial.contract.fields import Unfit, field_steps, field_type
+from seatrial.contract.model import ColumnContract, RowRule, TableContract
+from seatrial.contract.types import polars_type
 from seatrial.contract.wording import column_words
 from seatrial.errors import NotFound, RequestInvalid
 
 Row = dict[str, Any]
 Fault = dict[str, object]
 
-_LARGEST = 1.7976931348623157e308
 _SHOWN = 80
+_NOT_FIT = (msgspec.MsgspecError, Unfit)
 
 
 class RowDecoder:
     """Decodes rows that hold `columns` of a table. Safe to call from several threads.
 
     The common case, in which all rows are sound, is one pass in C; only faulty rows are looked at field by field.
+    Rules in SQL are judged for all rows of a request together, where the decoder has every column they read.
     """
 
     def __init__(self, table: TableContract, columns: Sequence[str]) -> None:
         self._columns = tuple(_column(table, name) for name in columns)
         self._names = tuple(columns)
-        self._types = {column.name: _field_type(column) for column in self._columns}
-        self._moments = tuple(column.name for column in self._columns if column.type == "timestamp")
+        self._types = {column.name: field_type(column) for column in self._columns}
+        steps = {column.name: field_steps(column) for column in self._columns}
+        self._steps = {name: found for name, found in steps.items() if found}
+        self._rules = _RowRules(table, self._columns)
         self._row = _row_type(self._columns, self._types)
         self._rows = list[self._row]  # type: ignore[name-defined]  # the struct is made when this runs
         self._json = msgspec.json.Decoder(self._rows)
@@ -42,12 +48,14 @@ class RowDecoder:
     def decode_json(self, body: bytes | msgspec.Raw) -> list[Row]:
         """The rows of a JSON array of objects: every column of the decoder, null where it was left out.
 
-        Times come out as aware datetimes in UTC. Raises RequestInvalid with every faulty row and field.
+        Times come out as aware datetimes in UTC, times of day, arrays and objects as text in one form. Raises
+        RequestInvalid with every faulty row and field.
         """
         try:
-            return [self._plain(row) for row in self._json.decode(body)]
-        except msgspec.MsgspecError:
+            rows = [self._plain(row) for row in self._json.decode(body)]
+        except _NOT_FIT:
             return self.convert(_objects(body))
+        return rows if not self._rules.broken(rows) else self.convert(_objects(body))
 
     def convert(self, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
         """The same for rows that are Python objects already. Raises RequestInvalid."""
@@ -59,10 +67,15 @@ class RowDecoder:
     def partial(self, rows: Sequence[Any]) -> tuple[list[tuple[int, Row]], list[Fault]]:
         """The sound rows with their positions, and the faults of the others (row, field, expected, received)."""
         try:
-            converted = msgspec.convert(rows, self._rows)
-        except msgspec.ValidationError:
-            return self._one_by_one(rows)
-        return [(index, self._plain(row)) for index, row in enumerate(converted)], []
+            plain = [self._plain(row) for row in msgspec.convert(rows, self._rows)]
+        except _NOT_FIT:
+            good, faults = self._one_by_one(rows)
+        else:
+            good, faults = list(enumerate(plain)), list[Fault]()
+        broken = self._rules.broken([row for _, row in good])
+        fallen = {good[place][0] for place, _ in broken}
+        faults += [self._rules.fault(*good[place], rule) for place, rule in broken]
+        return [one for one in good if one[0] not in fallen], faults
 
     def _one_by_one(self, rows: Sequence[Any]) -> tuple[list[tuple[int, Row]], list[Fault]]:
         good: list[tuple[int, Row]] = []
@@ -70,7 +83,7 @@ class RowDecoder:
         for index, row in enumerate(rows):
             try:
                 good.append((index, self._plain(msgspec.convert(row, self._row))))
-            except msgspec.ValidationError as error:
+            except _NOT_FIT as error:
                 found = self._faults(index, row)
                 faults += found or [
                     _fault(index, "", "a row that fits the contract", str(error), quoted=False)
@@ -79,9 +92,10 @@ class RowDecoder:
 
     def _plain(self, row: Any) -> Row:
         plain = dict(zip(self._names, msgspec.structs.astuple(row), strict=True))
-        for name in self._moments:
+        for name, steps in self._steps.items():
             if plain[name] is not None:
-                plain[name] = plain[name].astimezone(UTC)
+                for step in steps:
+                    plain[name] = step(plain[name])
         return plain
 
     def _faults(self, index: int, row: Any) -> list[Fault]:
@@ -106,8 +120,10 @@ class RowDecoder:
 
     def _fits(self, name: str, value: Any) -> bool:
         try:
-            msgspec.convert(value, self._types[name])
-        except msgspec.ValidationError:
+            found = msgspec.convert(value, self._types[name])
+            for step in self._steps.get(name, ()) if found is not None else ():
+                found = step(found)
+        except _NOT_FIT:
             return False
         return True
 
@@ -118,6 +134,37 @@ class RowDecoder:
             if near
             else f"no such field, but {', '.join(self._names)}"
         )
+
+
+class _RowRules:
+    """The rules in SQL whose columns are all there; rows are in the contract's types."""
+
+    def __init__(self, table: TableContract, columns: Sequence[ColumnContract]) -> None:
+        self._schema = {column.name: polars_type(column.type) for column in columns}
+        self._rules: list[tuple[RowRule, pl.Expr, tuple[str, ...]]] = []
+        for rule in table.row_rules:
+            holds, reads = row_rule_expression(table, rule)
+            if rule.severity == "error" and set(reads) <= self._schema.keys():
+                self._rules.append((rule, holds, reads))
+
+    def broken(self, rows: Sequence[Row]) -> list[tuple[int, int]]:
+        """Places of rows, each with the number of a rule that it breaks."""
+        if not self._rules or not rows:
+            return []
+        frame = pl.DataFrame(rows, schema=self._schema)
+        flags = frame.select(
+            (~holds).fill_null(False).alias(str(number)) for number, (_, holds, _) in enumerate(self._rules)
+        )
+        return sorted(
+            (place, number)
+            for number in range(len(self._rules))
+            for place in flags[str(number)].arg_true().to_list()
+        )
+
+    def fault(self, index: int, row: Row, number: int) -> Fault:
+        """What the row at `index` of the request did wrong."""
+        rule, _, reads = self._rules[number]
+        return _fault(index, ", ".join(reads), rule.expression, {name: row[name] for name in reads})
 
 
 def _column(table: TableContract, name: str) -> ColumnContract:
@@ -135,43 +182,6 @@ def _row_type(columns: Sequence[ColumnContract], types: Mapping[str, Any]) -> An
     ]
     names = {f"c{index}": column.name for index, column in enumerate(columns)}
     return msgspec.defstruct("Row", fields, kw_only=True, forbid_unknown_fields=True, rename=names)
-
-
-def _field_type(column: ColumnContract) -> Any:
-    """The type that accepts exactly what a table's check would keep, of the values that JSON can say."""
-    kind = _TYPES[column.type](column, strict=column.severity == "error")
-    return kind if column.required else Optional[kind]  # noqa: UP045 - the type is made when this runs
-
-
-def _string(column: ColumnContract, *, strict: bool) -> Any:
-    if not strict:
-        return str
-    if column.values is not None:
-        return Literal[column.values]
-    pattern = full_match(column.pattern) if column.pattern is not None else None
-    return Annotated[str, msgspec.Meta(pattern=pattern, max_length=column.max_length)]
-
-
-def _float(column: ColumnContract, *, strict: bool) -> Any:
-    low = column.minimum if strict and column.minimum is not None else -_LARGEST
-    high = column.maximum if strict and column.maximum is not None else _LARGEST
-    return Annotated[float, msgspec.Meta(ge=low, le=high)]
-
-
-def _int(column: ColumnContract, *, strict: bool) -> Any:
-    low, high = whole_bounds(column) if strict else (SMALLEST_INT, LARGEST_INT)
-    return Annotated[int, msgspec.Meta(ge=low, le=high)]
-
-
-def _bool(column: ColumnContract, *, strict: bool) -> Any:  # noqa: ARG001 - one signature for every type
-    return bool
-
-
-def _timestamp(column: ColumnContract, *, strict: bool) -> Any:  # noqa: ARG001 - one signature for every type
-    return Annotated[datetime, msgspec.Meta(tz=True)]
-
-
-_TYPES = {"string": _string, "float": _float, "int": _int, "bool": _bool, "timestamp": _timestamp}
 
 
 def _objects(body: bytes | msgspec.Raw) -> list[Any]:

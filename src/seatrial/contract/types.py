@@ -10,12 +10,18 @@ from seatrial.facts.tables import Column
 
 TIMESTAMP = pl.Datetime("us", "UTC")
 
+# Tables of the workspace can hold neither times of day nor values of any shape: times are text as in 12:30:00,
+# arrays and objects their canonical JSON.
 POLARS: dict[str, Any] = {
     "string": pl.String(),
     "float": pl.Float64(),
     "int": pl.Int64(),
     "bool": pl.Boolean(),
     "timestamp": TIMESTAMP,
+    "date": pl.Date(),
+    "time": pl.String(),
+    "array": pl.String(),
+    "object": pl.String(),
 }
 
 
@@ -25,7 +31,10 @@ def polars_type(name: str) -> Any:
 
 
 def type_name(dtype: Any) -> TypeName | None:
-    """The contract type that a Polars type fits, or None (nested types, durations, binary)."""
+    """The contract type that a Polars type fits, or None (nested types, durations, binary).
+
+    Dates fit timestamp: they count as their midnight in UTC.
+    """
     if dtype.is_integer():
         return "int"
     if dtype.is_float() or dtype.is_decimal():

@@ -13,6 +13,9 @@ from seatrial.release.phases import live_release
 
 SET_ASIDE = "segment set aside"
 UNFIT = "values not stored"
+NOT_READ = "source not read"
+# These do not recover by themselves, and no new release mends them.
+LASTING = frozenset({SET_ASIDE, NOT_READ})
 
 
 def segment_id(segment: Segment) -> str:
@@ -29,7 +32,7 @@ def set_aside(
     with workspace.metadata.begin() as transaction:
         if lease is not None:
             transaction.guard(lease)
-        if _open(workspace, transaction, product, segment_id(segment), SET_ASIDE, cause):
+        if open_fault(workspace, transaction, product, segment_id(segment), SET_ASIDE, cause):
             transaction.log(product=product, kind=SET_ASIDE, subject=segment_id(segment), body=body)
     workspace.journal.aside(segment, reason)
 
@@ -43,7 +46,7 @@ def tell_unfit(workspace: Workspace, product: str, unfit: Mapping[str, int], *, 
             cause = (
                 f"{count} values of {column} do not fit the type in which it is stored and are missing there"
             )
-            _open(workspace, transaction, product, f"unfit-{column}", UNFIT, cause)
+            open_fault(workspace, transaction, product, f"unfit-{column}", UNFIT, cause)
 
 
 def tell_put_back(
@@ -61,10 +64,10 @@ def tell_put_back(
             transaction.log(product=product, kind="incident closed", subject=incident.id, body=body)
 
 
-def _open(
+def open_fault(
     workspace: Workspace, transaction: Transaction, product: str, id: str, measure: str, cause: str
 ) -> bool:
-    """Whether the incident is new, or was closed before and is open again."""
+    """Open an incident about the data; whether it is new, or was closed before and is open again."""
     known = transaction.get(Incident, product, id)
     if known is not None and known.closed_at is None:
         return False

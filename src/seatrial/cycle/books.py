@@ -34,8 +34,11 @@ def statement_of(workspace: Workspace, product: Product) -> Statement:
         where=pl.col("assigned") != "shadow",
         columns=["prediction_id"],
     )
-    waiting = answers["prediction_id"].n_unique() - answered(ledger).height if answers.width else 0
-    return statement(ledger, product, promises=promises, waiting=max(0, waiting))
+    # Of what is booked, predictions may be gone: erased, or older than they are kept.
+    open_now = (
+        answers.unique().join(answered(ledger), on="prediction_id", how="anti") if answers.width else answers
+    )
+    return statement(ledger, product, promises=promises, waiting=open_now.height)
 
 
 def recorded_statement(workspace: Workspace, product: str) -> Statement | None:

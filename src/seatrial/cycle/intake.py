@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from seatrial.data.ports import SourceReader
+from seatrial.data.reading import read_whole
 from seatrial.errors import Conflict, ProductFileInvalid
 from seatrial.ports.workspace import Workspace
 from seatrial.product.read import FILE_NAME
@@ -86,9 +87,10 @@ def _frames(
     declared = declared_sources(answers or {})
     if declared:
         return {
-            name: reader.read(name, Source.model_validate(body), folder) for name, body in declared.items()
+            name: read_whole(reader, name, Source.model_validate(body), folder)
+            for name, body in declared.items()
         }
     if sample is None:
         return {}
     name = source_name(sample.name)
-    return {name: reader.read(name, Source(path=sample.name), folder)}
+    return {name: read_whole(reader, name, Source(path=sample.name), folder)}

@@ -11,11 +11,14 @@ import msgspec
 import polars as pl
 
 from seatrial.contract.types import polars_schema
-from seatrial.cycle.aside import SET_ASIDE
+from seatrial.cycle.aside import LASTING
 from seatrial.cycle.drain import drain
 from seatrial.cycle.heartbeat import kept
+from seatrial.cycle.refresh import refresh
+from seatrial.cycle.retention import retain_daily
 from seatrial.cycle.retrain import Workshop, open_job, open_jobs, work_on
 from seatrial.cycle.settle import Settlement, stored_rows
+from seatrial.cycle.stand_back import must_stand_back
 from seatrial.cycle.survey import Survey
 from seatrial.cycle.tools import Tools
 from seatrial.cycle.watch import Watch
@@ -77,6 +80,9 @@ class Reconciler:
         return self._leased(self._observe)
 
     def _leased(self, work: Callable[[Lease], Tick]) -> Tick:
+        if must_stand_back(self.workspace.metadata, self.product.name, self.holder):
+            self.release_lease()
+            return Tick(busy=True)
         lease = self.workspace.metadata.acquire(f"loop:{self.product.name}", self.holder, LEASE_SECONDS)
         if lease is None:
             return Tick(busy=True)
@@ -95,6 +101,7 @@ class Reconciler:
         for step in steps:
             _ACTIONS[step.kind](self, workshop, step)
         # After the trial was judged: a source that cannot be reached must not keep a sick release in traffic.
+        refresh(workshop)
         for job in self._jobs():
             work_on(workshop, job)
         return replace(seen, steps=tuple(steps))
@@ -105,6 +112,7 @@ class Reconciler:
         self.settlement.take_in(drained)
         batch, rows = self.settlement.settle(self.workspace.clock.now())
         self.settlement.store(lease)
+        retain_daily(self.workspace, self.product, lease=lease)
         incidents = [*self.watch.take_in(batch, rows, lease), *self.survey.take_in(lease)]
         return Tick(segments=drained.segments, settled=rows.height, incidents=tuple(incidents))
 
@@ -223,7 +231,7 @@ def approvals(transaction: Transaction, product: str) -> frozenset[str]:
 def close_incidents(transaction: Transaction, product: str, *, now: datetime, by: str) -> None:
     """Close the open incidents of the release that no longer serves; what was set aside stays to be looked at."""
     for incident in transaction.all(Incident, product):
-        if incident.closed_at is None and incident.measure != SET_ASIDE:
+        if incident.closed_at is None and incident.measure not in LASTING:
             transaction.put(msgspec.structs.replace(incident, closed_at=now, closed_by=by))
             transaction.log(product=product, kind="incident closed", subject=incident.id, body={"by": by})
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
+import polars as pl
 
+from seatrial.cycle.publish import publish
 from seatrial.cycle.tools import History, Tools
-from seatrial.data.digest import rows_digest
 from seatrial.data.snapshot import examples_as_of, load_snapshot, save_snapshot
 from seatrial.errors import LeaseLost, NotFound, SeatrialError
 from seatrial.facts.job import Job, Lease
@@ -14,7 +15,6 @@ from seatrial.facts.lookups import CURRENT, LookupTables
 from seatrial.facts.model import Model
 from seatrial.facts.release import Phase, Release
 from seatrial.facts.snapshot import Snapshot
-from seatrial.facts.tables import table_name
 from seatrial.ports.metadata import Transaction
 from seatrial.ports.workspace import Workspace
 from seatrial.product.bundle import bundled_product, make_bundle
@@ -104,7 +104,7 @@ def _work(workshop: Workshop, job: Job) -> Release | None:
     made, blocked = _opened(workshop, job, model)
     if made is None and (blocked or _is_ahead(workshop, job.ready_at)):
         return None
-    release = made or release_model(workshop, model, snapshot, _lookups(workshop), why=job.why)
+    release = made or release_model(workshop, model, snapshot, published_lookups(workshop), why=job.why)
     _finish(workshop, _record(workshop, job, release=release.id), DONE)
     return release
 
@@ -145,12 +145,12 @@ def _snapshot(workshop: Workshop, job: Job) -> tuple[Snapshot, Job]:
             stored = transaction.get(Snapshot, product.name, job.output["snapshot"])
         if stored is not None:
             return stored, job
-    history = workshop.tools.history.read(product, workshop.now)
+    history = workshop.tools.history.read(product)
     snapshot = take_snapshot(workshop, history, as_of=job.created_at)
     return snapshot, _record(workshop, job, snapshot=snapshot.id)
 
 
-def _lookups(workshop: Workshop) -> dict[str, str]:
+def published_lookups(workshop: Workshop) -> dict[str, str]:
     """The lookups as they were last published, read from the sources only where one is missing."""
     product = workshop.product
     declared = product.file.examples.lookups
@@ -159,22 +159,25 @@ def _lookups(workshop: Workshop) -> dict[str, str]:
     tables = published.tables if published else {}
     if declared.keys() <= tables.keys():
         return {name: tables[name] for name in declared}
-    return workshop.tools.history.read(product, workshop.now).lookups
+    return publish_lookups(workshop, workshop.tools.history.read(product).lookups)
+
+
+def publish_lookups(workshop: Workshop, prepared: dict[str, pl.DataFrame]) -> dict[str, str]:
+    """The whole tables, by artifact, after the prepared lookups were published to the servers."""
+    return publish(
+        workshop.workspace, workshop.product, prepared, at=workshop.now, guard=workshop.guard
+    ).tables
 
 
 def take_snapshot(workshop: Workshop, history: History, *, as_of: datetime) -> Snapshot:
     """The snapshot of all examples that matured by `as_of`, stored and logged; its lookups are published to servers."""
     product, workspace = workshop.product, workshop.workspace
     examples = examples_as_of(product, history.examples, as_of)
-    snapshot = save_snapshot(
-        product, examples, history.tables, workspace.artifacts, as_of=as_of, at=workshop.now
-    )
-    _keep_aside(workshop, history)
+    snapshot = save_snapshot(product, examples, history.tables, workspace, as_of=as_of, at=workshop.now)
+    publish_lookups(workshop, history.lookups)
     with workspace.metadata.begin() as transaction:
         workshop.guard(transaction)
-        published = LookupTables(product=product.name, tables=history.lookups, published_at=workshop.now)
-        transaction.put(published)
-        if transaction.get(Snapshot, product.name, snapshot.id) is None:
+        if transaction.get(Snapshot, product.name, snapshot.id) != snapshot:
             transaction.put(snapshot)
             body = {
                 "rows": snapshot.rows,
@@ -183,15 +186,6 @@ def take_snapshot(workshop: Workshop, history: History, *, as_of: datetime) -> S
             }
             transaction.log(product=product.name, kind="snapshot saved", subject=snapshot.id, body=body)
     return snapshot
-
-
-def _keep_aside(workshop: Workshop, history: History) -> None:
-    """Store the rows that broke the contract, once per set of them; when they were put aside does not matter."""
-    aside = history.tables.quarantined
-    if aside.height:
-        table = table_name(workshop.product.name, "quarantine")
-        writer = f"quarantine:{rows_digest(aside.drop('at'))}"
-        workshop.workspace.tables.append(table, aside, writer=writer, version=1)
 
 
 def _model(workshop: Workshop, job: Job, snapshot: Snapshot) -> tuple[Model, Job]:
@@ -210,7 +204,7 @@ def fit_model(workshop: Workshop, snapshot: Snapshot, *, why: str) -> Model:
     product, workspace = workshop.product, workshop.workspace
     model = train_model(
         product,
-        load_snapshot(snapshot, workspace.artifacts),
+        load_snapshot(snapshot, workspace.tables),
         snapshot,
         framework=workshop.tools.framework,
         runtime=workshop.tools.runtime,

@@ -18,5 +18,11 @@ class RecordedRoutes:
             live = live_release(transaction, self._product)
             tried = challenger(transaction, self._product)
             published = transaction.get(LookupTables, self._product, CURRENT)
-        lookups = published.tables if published else {}
-        return RouteTable(live=live, challenger=tried, lookups=lookups) if live else None
+        if live is None:
+            return None
+        return RouteTable(
+            live=live,
+            challenger=tried,
+            lookups=published.lookups if published else {},
+            published_at=published.published_at if published else None,
+        )

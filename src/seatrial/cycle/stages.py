@@ -5,9 +5,8 @@ from typing import TypeVar
 import msgspec
 
 from seatrial.cycle.reconcile import close_incidents
-from seatrial.cycle.retrain import Workshop, fit_model, release_model, take_snapshot
+from seatrial.cycle.retrain import Workshop, fit_model, published_lookups, release_model, take_snapshot
 from seatrial.errors import Conflict, GateClosed, NotFound
-from seatrial.facts.lookups import CURRENT, LookupTables
 from seatrial.facts.model import Model
 from seatrial.facts.release import Phase, Release
 from seatrial.facts.snapshot import Snapshot
@@ -34,7 +33,7 @@ def newest(workspace: Workspace, kind: type[FactT], product: str) -> FactT:
 
 def make_snapshot(workshop: Workshop) -> Snapshot:
     """A snapshot of all that has matured by now."""
-    history = workshop.tools.history.read(workshop.product, workshop.now)
+    history = workshop.tools.history.read(workshop.product)
     return take_snapshot(workshop, history, as_of=workshop.now)
 
 
@@ -58,11 +57,7 @@ def release_newest(workshop: Workshop, *, why: str) -> Release:
         )
     if snapshot is None:
         raise NotFound(f"the snapshot {model.snapshot} of model {model.id} is not in this workspace")
-    with workshop.workspace.metadata.begin() as transaction:
-        published = transaction.get(LookupTables, product.name, CURRENT)
-    lookups = published.tables if published else {}
-    if product.lookup_names.keys() - lookups.keys():
-        lookups = workshop.tools.history.read(product, workshop.now).lookups
+    lookups = published_lookups(workshop)
     return release_model(workshop, model, snapshot, lookups, why=why)
 
 

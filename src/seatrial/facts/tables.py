@@ -81,12 +81,32 @@ LEDGER: tuple[Column, ...] = (
 STORED_LEDGER: tuple[Column, ...] = (*LEDGER, Column("batch", "int", "number of the settlement"))
 
 QUARANTINE: tuple[Column, ...] = (
+    Column("id", "string", "digest of source, rule and row: the same row put aside again is the same"),
     Column("source", "string"),
     Column("rule", "string", "the rule that was broken"),
-    Column("reason", "string", "expected and received, in words"),
+    Column("expected", "string", "what the rule asks for, in words"),
+    Column("received", "string", "what the row held"),
     Column("contract_version", "string"),
+    Column("load", "int", "number of the load that brought it"),
+    Column("line", "int", "its place in the delivery, from 0"),
     Column("at", "timestamp", "when the row was put aside"),
     Column("row", "string", "the whole row as JSON"),
+)
+
+# A quarantined row that is open no more: why and when. The latest of the two tables tells.
+SETTLED_QUARANTINE: tuple[Column, ...] = (
+    Column("id", "string", "the id of the row in quarantine"),
+    Column("how", "string", "corrected, fits the contract now, delivered anew without it, replaced by a later delivery, erased"),
+    Column("by", "string", "the correction or contract version that let it through"),
+    Column("load", "int", "number of the load that took it in"),
+    Column("at", "timestamp"),
+)
+
+# Tables of sources and examples keep their changes: a state is what was added and not removed by then.
+CHANGES: tuple[Column, ...] = (
+    Column("__load", "int", "number of the load, or snapshot, that made the change"),
+    Column("__change", "int", "1: the row was added; -1: it was removed"),
+    Column("__position", "int", "the row's place among those that the load added"),
 )
 
 TABLES: dict[str, tuple[Column, ...]] = {
@@ -94,9 +114,20 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "outcomes": OUTCOMES,
     "ledger": STORED_LEDGER,
     "quarantine": QUARANTINE,
+    "quarantine_settled": SETTLED_QUARANTINE,
 }
 
 
 def table_name(product: str, table: str) -> str:
     """The stored name of a product's table: products of one workspace share no table."""
     return f"{product}.{table}"
+
+
+def source_table(product: str, source: str) -> str:
+    """The stored name of the table with a source's rows that kept their contract."""
+    return table_name(product, f"source.{source}")
+
+
+def examples_table(product: str) -> str:
+    """The stored name of the table with the examples of all snapshots."""
+    return table_name(product, "examples")

@@ -1,10 +1,12 @@
-"""Faults of the data that reach the model: fallbacks, feeds that went missing, categories never seen.
+"""Faults of the data that reach the model: fallbacks, feeds that went missing or stale, categories never seen.
 
 These page, since they need no outcome to be harm: a fallback is no model at all, and a feed that is wholly missing
 makes the model guess. Shares are per UTC day. A share of unseen categories is shown only.
 """
 
+import math
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
@@ -17,10 +19,12 @@ from seatrial.observe.days import day_start
 from seatrial.observe.window import Window, answered
 from seatrial.product.product import Product
 from seatrial.product.reference import Binned, Reference, counted
+from seatrial.product.staleness import Staleness
 
 FALLBACK = "fallback share"
 MISSING = "missing feed"
 UNSEEN = "unseen categories"
+STALE = "stale lookup"
 MOST_FALLBACKS = 0.05
 FEWEST_ROWS = 50
 # A feature that the reference mostly lacks says nothing when it is missing.
@@ -56,6 +60,58 @@ def faults(
     known = {(one.measure, one.release) for one in open_incidents if one.closed_at is None}
     incidents = [_incident(product, finding, missing, days) for finding in alarms]
     return findings, [one for one in incidents if (one.measure, release) not in known]
+
+
+def stale_lookups(
+    product: Product,
+    found: Sequence[Staleness],
+    *,
+    release: str,
+    window: Window,
+    open_incidents: Sequence[Incident] = (),
+) -> tuple[list[Finding], list[Incident]]:
+    """A finding per lookup whose contract bounds its age, and incidents for those that are older.
+
+    The value is the age in seconds at the time of the look. What `open_incidents` holds already is not raised again.
+    """
+    bounded = [one for one in found if one.bound is not None]
+    findings = [_stale_finding(product, one, release, window) for one in bounded]
+    known = {one.measure for one in open_incidents if one.closed_at is None}
+    incidents = [
+        _stale_incident(product, one, finding)
+        for one, finding in zip(bounded, findings, strict=True)
+        if one.is_over and finding.measure not in known
+    ]
+    return findings, incidents
+
+
+def _stale_finding(product: Product, one: Staleness, release: str, window: Window) -> Finding:
+    return window.finding(
+        product.name,
+        release,
+        measure=f"{STALE} {one.lookup}",
+        segment=one.lookup,
+        value=one.seconds if math.isfinite(one.seconds) else None,
+        sample_size=0,
+        verdict=Verdict.ALARM if one.is_over else Verdict.OK,
+        detail=f"newest row tells of {one.newest or 'nothing'}; the contract allows {one.bound:,.0f} s",
+    )
+
+
+def _stale_incident(product: Product, one: Staleness, finding: Finding) -> Incident:
+    assert one.bound is not None  # only what is bounded can be over its bound
+    since = finding.at if one.newest is None else one.newest + timedelta(seconds=one.bound)
+    return Incident(
+        id=f"incident-{finding.id}",
+        product=product.name,
+        release=finding.release,
+        measure=finding.measure,
+        kind="fault",
+        cause=f"data fault: lookup {one.lookup} is stale; {finding.detail}",
+        began_at=since,
+        detected_at=finding.at,
+        finding=finding.id,
+    )
 
 
 def missing_shares(reference: Reference, predictions: pl.DataFrame) -> dict[str, tuple[Estimate, float]]:

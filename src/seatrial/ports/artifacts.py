@@ -1,5 +1,6 @@
 """Content-addressed bytes: packages, snapshots, files of a bundle."""
 
+from collections.abc import Iterator
 from typing import Protocol
 
 
@@ -16,4 +17,12 @@ class Artifacts(Protocol):
 
     def has(self, digest: str) -> bool:
         """Whether the bytes are stored."""
+        ...
+
+    def delete(self, digest: str) -> None:
+        """Remove the bytes for good; a no-op when they are gone. For erasure and retention alone."""
+        ...
+
+    def digests(self) -> Iterator[str]:
+        """The digests of all stored bytes, in no order."""
         ...

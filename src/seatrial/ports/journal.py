@@ -1,6 +1,6 @@
 """The durable journal between the data plane and the tables."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -53,5 +53,16 @@ class JournalReader(Protocol):
         """Keep a segment that cannot be handed over, with the reason, and hand it out no more.
 
         A no-op when it is gone.
+        """
+        ...
+
+    def being_written(self) -> frozenset[str]:
+        """Names of the segments that living writers have open: `sealed` does not hand them out yet."""
+        ...
+
+    def forget(self, holds: Callable[[bytes], bool]) -> int:
+        """Remove for good what was kept aside and `holds` says yes to: records, and damaged tails; how many.
+
+        For erasure alone; sealed segments are drained first.
         """
         ...

@@ -1,6 +1,6 @@
 """Versioned tables: append with exactly-once commits, read back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import polars as pl
@@ -29,4 +29,17 @@ class Tables(Protocol):
 
     def rows(self, table: str) -> int:
         """The number of rows; 0 when the table does not exist yet."""
+        ...
+
+    def names(self, prefix: str = "") -> list[str]:
+        """The names of all tables that begin with `prefix`, sorted."""
+        ...
+
+    def rewrite(self, table: str, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+        """Replace every row of the table by what `change` makes of them, for good.
+
+        `change` keeps columns and order, and is asked again until it changes nothing, as others may add rows. No
+        older state and no file keeps what was there; the committed versions of writers stay. A no-op when the table
+        does not exist. For erasure alone.
+        """
         ...

@@ -137,6 +137,7 @@ class Compiler:
             for column_name in taken:
                 self._problem([*path, "columns"], f"{column_name} is a column of the example already")
             found = self._lookup_types(name, lookup)
+            self._check_lookup_types(path, lookup, known, found)
             names[name] = {column: column for column in lookup.columns}
             known |= {column: found[column] for column in lookup.columns if column in found.keys() - taken}
         return names
@@ -144,7 +145,8 @@ class Compiler:
     def _lookup_types(self, name: str, lookup: Lookup) -> dict[str, str]:
         """The types of the columns that a lookup reads and the contract has."""
         table = self.contract.table(lookup.source or name)
-        wanted = (*lookup.on, *([lookup.as_of] if lookup.as_of else ()), *lookup.columns)
+        times = [column for column in (lookup.as_of, lookup.known_at) if column is not None]
+        wanted = dict.fromkeys((*lookup.on, *times, *lookup.columns))
         columns = {} if table is None else {column.name: column.type for column in table.columns}
         missing = [column for column in wanted if column not in columns]
         self.doubtful.update(missing)
@@ -154,6 +156,27 @@ class Compiler:
                 f"the contract's table {lookup.source or name} has no column {column_name}",
             )
         return {column: columns[column] for column in wanted if column in columns}
+
+    def _check_lookup_types(
+        self, path: list[str], lookup: Lookup, known: dict[str, str], found: dict[str, str]
+    ) -> None:
+        """A date tells of a day but not when on it, so it may be the time told of, never the time known."""
+        for field_name, column_name, types in (
+            ("as_of", lookup.as_of, ("timestamp", "date")),
+            ("known_at", lookup.known_at, ("timestamp",)),
+        ):
+            kind = found.get(str(column_name))
+            if kind is not None and kind not in types:
+                expected = " or ".join(types)
+                message = f"column {column_name} must be {expected}, the contract says {kind}"
+                self._problem([*path, field_name], message)
+        for column_name in lookup.on:
+            asked, given = known.get(column_name), found.get(column_name)
+            if asked is not None and given is not None and asked != given:
+                message = (
+                    f"{column_name} is {asked} in the request and {given} in the lookup; make them the same"
+                )
+                self._problem([*path, "on"], message)
 
     def _derived(self, known: dict[str, str]) -> dict[str, Expression]:
         derived: dict[str, Expression] = {}

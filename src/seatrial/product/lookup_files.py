@@ -1,10 +1,13 @@
-"""Prepared lookup tables as bytes, so that a bundle can name them by digest."""
+"""Prepared lookup tables as bytes, so that a bundle or publication can name them by digest."""
 
 import io
 
 import polars as pl
 
 from seatrial.errors import IntegrityBroken
+from seatrial.facts.lookups import PublishedLookup
+from seatrial.ports.artifacts import Artifacts
+from seatrial.product.lookup_changes import applied
 
 
 def to_bytes(prepared: pl.DataFrame) -> bytes:
@@ -23,3 +26,11 @@ def from_bytes(body: bytes) -> pl.DataFrame:
         raise IntegrityBroken(
             f"a lookup table: expected Parquet, got {len(body)} other bytes; release again"
         ) from error
+
+
+def published_table(published: PublishedLookup, artifacts: Artifacts) -> pl.DataFrame:
+    """The prepared table with all its increments. Raises NotFound or IntegrityBroken when a part is gone or altered."""
+    table = from_bytes(artifacts.get(published.base))
+    for increment in published.increments:
+        table = applied(table, from_bytes(artifacts.get(increment)), published.on)
+    return table

@@ -19,6 +19,7 @@ from seatrial.product.amounts import parse_budget, parse_duration, parse_share
 NAME_PATTERN = "^[a-z][a-z0-9-]*$"
 NAME_WORDS = "small letters, digits and dashes, beginning with a letter"
 _COLUMN_PATTERN = "^[a-z][a-z0-9_]*$"
+SOURCE_KINDS = ("path", "sql", "delta", "python", "dlt")
 
 Share = Annotated[float, BeforeValidator(parse_share)]
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
@@ -79,16 +80,49 @@ class Objective(_Section):
         return self
 
 
+class CsvFormat(_Section):
+    """How CSV files are written, where they are not as usual."""
+
+    separator: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    encoding: str = "utf-8"
+    missing: tuple[str, ...] = ("", "NA")
+
+
 class Source(_Section):
-    """Where one table comes from: files by path or glob, or a Python function `module:function` beside the file."""
+    """Where one table comes from: files, an SQL query, a Delta table, a Python function or a dlt resource.
+
+    `path` is a file, glob or URL; `url` an SQLAlchemy URL; `python` and `dlt` name `module:function` beside the
+    product file. `incremental` names the column whose largest value so far is where the next reading goes on.
+    `options` go to the object store or database; their values, and `url`, may be `env:NAME` or `file:PATH`.
+    `every` is how often the loop reads the source by itself; without, it is read when a snapshot is made.
+    """
 
     path: str | None = None
+    format: Literal["csv", "jsonl", "parquet", "arrow"] | None = None
+    csv: CsvFormat = CsvFormat()
+    sql: str | None = None
+    url: str | None = None
+    delta: str | None = None
     python: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = None
+    dlt: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = None
+    incremental: str | None = None
+    options: dict[str, str] = {}
+    attempts: Annotated[int, Field(ge=1, le=20)] = 5
+    every: Seconds | None = None
+
+    @property
+    def kind(self) -> str:
+        """Which of the kinds it is: path, sql, delta, python or dlt."""
+        return next(kind for kind in SOURCE_KINDS if getattr(self, kind) is not None)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "Source":
-        if (self.path is None) == (self.python is None):
-            raise ValueError("a source needs exactly one of path, python")
+        if sum(getattr(self, kind) is not None for kind in SOURCE_KINDS) != 1:
+            raise ValueError(f"a source needs exactly one of {', '.join(SOURCE_KINDS)}")
+        if (self.sql is None) != (self.url is None):
+            raise ValueError("sql and url belong together: the query, and the database that it is put to")
+        if self.format is not None and self.path is None:
+            raise ValueError("format is for files, with path")
         return self
 
 
@@ -102,12 +136,14 @@ class OutcomeColumns(_Section):
 class Lookup(_Section):
     """Columns of another source, joined by key; with `as_of`, the latest row known when the decision is made.
 
-    A row counts as known `available_after` seconds after its `as_of` time.
+    `as_of` is the time that a row tells of. It counts as known at `known_at`, a column, or else `available_after`
+    seconds after `as_of`; of the rows known at a decision, the one that tells of the latest time stands.
     """
 
     source: str | None = None
     on: tuple[str, ...] = Field(min_length=1)
     as_of: str | None = None
+    known_at: str | None = None
     available_after: Seconds = 0.0
     columns: tuple[str, ...] = Field(min_length=1)
 
@@ -115,11 +151,18 @@ class Lookup(_Section):
     def _delay_needs_time(self) -> "Lookup":
         if self.available_after and self.as_of is None:
             raise ValueError("available_after needs as_of: without a time column nothing can be late")
+        if self.known_at is not None and self.as_of is None:
+            raise ValueError("known_at needs as_of: the time that the row tells of")
+        if self.known_at is not None and self.available_after:
+            raise ValueError("either known_at or available_after tells when a row is known, not both")
         return self
 
 
 class Examples(_Section):
-    """How rows become examples: key, decision time, outcome, when it is known and matured, lookups, derived."""
+    """How rows become examples: key, decision time, outcome, when it is known and matured, lookups, derived.
+
+    `known_at_decision` are columns that people say are known at the decision although the data look otherwise.
+    """
 
     source: str = Field(alias="from")
     key: str
@@ -129,6 +172,14 @@ class Examples(_Section):
     matured_at: Expression
     lookups: dict[Name, Lookup] = {}
     derive: dict[Name, Expression] = {}
+    known_at_decision: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _known_before_or_after(self) -> "Examples":
+        later = {self.outcome.label, *self.outcome.also, self.known_at}
+        if both := [name for name in self.known_at_decision if name in later]:
+            raise ValueError(f"known_at_decision: {', '.join(both)} cannot be known only later as well")
+        return self
 
 
 class ModelSection(_Section):
@@ -194,6 +245,12 @@ class Retrain(_Section):
     at_most: Seconds = 7 * 86400.0
 
 
+class Governance(_Section):
+    """How long rows are kept: what is older, by its decision or event time, is erased."""
+
+    retention: Annotated[Seconds, Field(gt=0)] | None = None
+
+
 class ProductFile(_Section):
     """The whole product file."""
 
@@ -210,3 +267,4 @@ class ProductFile(_Section):
     observe: Observe = Observe()
     release: ReleaseSection = ReleaseSection()
     retrain: Retrain = Retrain()
+    governance: Governance = Governance()

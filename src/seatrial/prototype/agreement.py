@@ -12,11 +12,21 @@ from seatrial.errors import ProductFileInvalid
 from seatrial.prototype.draft import ANSWERS_FILE, Draft
 
 FIRST_VERSION = "1.0.0"
-_TABLE_ANSWERS = ("columns", "unique", "stop_above", "rows", "description")
+_RULE_ANSWERS = ("primary_key", "foreign_keys", "row_rules", "set_rules", "freshness")
+_TABLE_ANSWERS = ("columns", "unique", "stop_above", "rows", "description", *_RULE_ANSWERS)
 _COLUMN_ANSWERS = tuple(name for name in ColumnContract.__struct_fields__ if name not in ("name", "evidence"))
-_RANGES = ("minimum", "maximum", "pattern", "values", "max_length")
+_BOUNDS = ("minimum", "maximum", "exclusive_minimum", "exclusive_maximum", "multiple_of")
+_TEXTS = ("pattern", "format", "min_length", "max_length")
+_RANGES = (*_BOUNDS, *_TEXTS, "values")
 # A closed set says all there is to say of a text, so one replaces the other.
-_EXCLUDED = {"values": ("pattern", "max_length"), "pattern": ("values",), "max_length": ("values",)}
+_EXCLUDED = {
+    "values": _TEXTS,
+    **dict.fromkeys(_TEXTS, ("values",)),
+    "minimum": ("exclusive_minimum",),
+    "maximum": ("exclusive_maximum",),
+    "exclusive_minimum": ("minimum",),
+    "exclusive_maximum": ("maximum",),
+}
 
 
 def first_contract(
@@ -126,6 +136,7 @@ def _overrule(
         "minimum_rows": answers.get("rows"),
         "stop_above": answers.get("stop_above"),
         "description": answers.get("description"),
+        **{name: answers.get(name) for name in _RULE_ANSWERS},
     }
     changed = {
         **msgspec.structs.asdict(table),
@@ -151,8 +162,11 @@ def _overruled(
     severity = {"severity": "error"} if set(rules) & set(_RANGES) else {}
     told = ", ".join(f"{rule} {value}" for rule, value in rules.items())
     evidence = f"stated: {told}" + (f"; inferred: {column.evidence}" if column.evidence else "")
+    # People write shares by rule as a mapping.
+    stops = rules.get("stop_above")
+    listed = {"stop_above": list(stops.items())} if isinstance(stops, Mapping) else {}
     try:
-        return msgspec.convert({**kept, **severity, **rules, "evidence": evidence}, ColumnContract)
+        return msgspec.convert({**kept, **severity, **rules, **listed, "evidence": evidence}, ColumnContract)
     except msgspec.ValidationError as error:
         problems.append(f"contract.{source}.columns.{column.name}: {error}")
         return column

@@ -15,6 +15,8 @@ from seatrial.product.read import parse_product
 from seatrial.prototype.agreement import first_contract
 from seatrial.prototype.draft import ANSWERS_FILE, declared_sources, draft_product
 from seatrial.prototype.ports import ModelFacts
+from seatrial.prototype.suspicion import Suspicion
+from seatrial.prototype.withheld import mark, notes, suspicions, withhold
 from seatrial.prototype.writing import write_product
 
 __all__ = ["Intake", "declared_sources", "source_name", "take_in"]
@@ -23,11 +25,15 @@ _LINE = re.compile(r"^line \d+: ")
 
 @dataclass(frozen=True)
 class Intake:
-    """The texts of `product.yaml` and `contract.yaml`, and what is still missing or wrong, in words."""
+    """The texts of `product.yaml` and `contract.yaml`, and what is still missing or wrong, in words.
+
+    `suspected` are the columns that are no features because they seem to know the outcome.
+    """
 
     product_text: str
     contract_text: str
     missing: tuple[str, ...]
+    suspected: tuple[Suspicion, ...] = ()
 
 
 def source_name(file: str) -> str:
@@ -50,6 +56,7 @@ def take_in(
     `estimator` is the model's file as the product file names it, `frames` holds a table per source: those that
     the answers declare (`declared_sources`), or else the one of `sample_file`, called `source_name(sample_file)`.
     Files with mistakes are written all the same, so that they can be mended; `missing` tells the mistakes too.
+    Columns that seem to know the outcome are left out of the features, with the evidence in comments.
     Raises ProductFileInvalid for answers that cannot be used, DataRefused for tables that no contract can hold.
     """
     stated = dict(answers or {})
@@ -59,12 +66,16 @@ def take_in(
     _check_frames(declared_sources(stated), frames)
     draft = draft_product(name, estimator, model, frames, stated)
     contract = first_contract(name, draft, frames, rules)
+    if found := suspicions(draft, contract, frames):
+        draft = withhold(draft, found)
+        contract = mark(first_contract(name, draft, frames, rules), str(draft.examples["from"]), found)
     if problems := contract_problems(contract):
         raise ContractInvalid(problems, name=ANSWERS_FILE)
     contract_text = write_contract(contract)
-    problems = _problems(write_product(draft.sections, ()), contract_text, draft.missing)
+    comments = notes(draft, frames, found)
+    problems = _problems(write_product(draft.sections, (), comments), contract_text, draft.missing)
     missing = (*draft.missing, *problems)
-    return Intake(write_product(draft.sections, missing), contract_text, missing)
+    return Intake(write_product(draft.sections, missing, comments), contract_text, missing, found)
 
 
 def _problems(product_text: str, contract_text: str, missing: tuple[str, ...]) -> list[str]:

@@ -1,6 +1,7 @@
 """The product file as text for people: sections in their order, each with a word about it."""
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -68,16 +69,19 @@ _Dumper.add_representer(dict, _mapping)
 _Dumper.add_representer(list, _sequence)
 
 
-def write_product(sections: dict[str, Any], missing: tuple[str, ...]) -> str:
-    """The text of the product file; what is missing or wrong is told in comments at its end."""
-    parts = [_section(name, value) for name, value in sections.items()]
+def write_product(
+    sections: dict[str, Any], missing: tuple[str, ...], notes: Mapping[str, Sequence[str]] | None = None
+) -> str:
+    """The text of the product file; `notes` become comments at their section, what is missing comments at the end."""
+    parts = [_section(name, value, (notes or {}).get(name, ())) for name, value in sections.items()]
     if missing:
         parts.append("\n# Still missing, or to be mended:\n" + "".join(f"# - {one}\n" for one in missing))
     return "".join(parts)
 
 
-def _section(name: str, value: Any) -> str:
+def _section(name: str, value: Any, notes: Sequence[str]) -> str:
     about = f"\n# {_ABOUT[name]}\n" if name in _ABOUT else ""
+    about += "".join(f"# {one}\n" for one in notes)
     text = yaml.dump(
         _Root({name: _plain(value)}),
         Dumper=_Dumper,

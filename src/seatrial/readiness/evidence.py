@@ -15,6 +15,7 @@ from seatrial.facts.prediction import Variant
 from seatrial.facts.rehearsal import RehearsalReport
 from seatrial.facts.release import Phase, Release
 from seatrial.facts.snapshot import Snapshot
+from seatrial.facts.tables import table_name
 from seatrial.ports.metadata import Transaction
 from seatrial.ports.workspace import Workspace
 from seatrial.product.product import Product
@@ -98,7 +99,7 @@ def gather(workspace: Workspace, product: Product) -> Evidence:
         sample=sample,
         logged=_logged(workspace, product, sample),
         served=_served(workspace, product.name),
-        booked=_booked(workspace, recorded.models),
+        booked=_booked(workspace, product.name, recorded.models),
     )
 
 
@@ -124,7 +125,7 @@ def _newest(facts: Sequence[FactT]) -> FactT | None:
 def _sample(workspace: Workspace, product: Product, snapshot: Snapshot | None) -> pl.DataFrame:
     if snapshot is None:
         return pl.DataFrame()
-    rows = load_snapshot(snapshot, workspace.artifacts)
+    rows = load_snapshot(snapshot, workspace.tables)
     return rows.sort(product.made_at, product.key).tail(SAMPLE_ROWS)
 
 
@@ -133,7 +134,7 @@ def _logged(workspace: Workspace, product: Product, sample: pl.DataFrame) -> pl.
         return pl.DataFrame()
     keys = sample[product.key].cast(pl.String).to_list()
     mine = (pl.col("product") == product.name) & (pl.col("served") != Variant.SHADOW.value)
-    rows = workspace.tables.read("predictions", where=mine & pl.col("key").is_in(keys))
+    rows = workspace.tables.read(table_name(product.name, "predictions"), where=mine & pl.col("key").is_in(keys))
     if rows.is_empty():
         return pl.DataFrame()
     return (
@@ -143,7 +144,7 @@ def _logged(workspace: Workspace, product: Product, sample: pl.DataFrame) -> pl.
 
 def _served(workspace: Workspace, product: str) -> Served:
     rows = workspace.tables.read(
-        "predictions",
+        table_name(product, "predictions"),
         where=(pl.col("product") == product) & (pl.col("served") != Variant.SHADOW.value),
         columns=["contract_version", "received_at", "score", "fallback"],
     )
@@ -160,11 +161,12 @@ def _served(workspace: Workspace, product: str) -> Served:
     )
 
 
-def _booked(workspace: Workspace, models: Sequence[Model]) -> Booked:
+def _booked(workspace: Workspace, product: str, models: Sequence[Model]) -> Booked:
     # The ledger names no product: its rows are told by the models that made them.
     digests = sorted({digest for model in models for digest in (model.id, model.artifact)})
     mine = pl.col("model_digest").is_in(digests) & (pl.col("served") != Variant.SHADOW.value)
-    rows = workspace.tables.read("ledger", where=mine, columns=["prediction_id", "label", "settled_at"])
+    columns = ["prediction_id", "label", "settled_at"]
+    rows = workspace.tables.read(table_name(product, "ledger"), where=mine, columns=columns)
     if rows.is_empty():
         return Booked()
     last = rows.sort("settled_at", "label", nulls_last=False).unique("prediction_id", keep="last")

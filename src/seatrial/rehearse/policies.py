@@ -84,7 +84,9 @@ def _unsaved(product: Product, history: History, examples: pl.DataFrame, as_of: 
     return Snapshot(
         id=f"monthly policy at {as_of.isoformat()}",
         product=product.name,
-        artifact="",
+        table="",
+        number=0,
+        profile="",
         rows=examples.height,
         columns=tuple(examples.columns),
         first_made_at=first,

@@ -9,7 +9,7 @@ import msgspec
 import polars as pl
 
 from seatrial.cycle.reconcile import Reconciler
-from seatrial.cycle.retrain import Workshop, fit_model, release_model, take_snapshot
+from seatrial.cycle.retrain import Workshop, fit_model, published_lookups, release_model, take_snapshot
 from seatrial.cycle.stages import approve
 from seatrial.errors import DataRefused, GateClosed
 from seatrial.facts.estimate import Estimate
@@ -92,7 +92,7 @@ def _first_release(workshop: Workshop, scratch: Scratch, start: datetime) -> Mod
     """The prototype refitted on the past alone, live."""
     snapshot = take_snapshot(workshop, scratch.history, as_of=start)
     model = fit_model(workshop, snapshot, why="the prototype, refitted on what had matured at the start")
-    release = release_model(workshop, model, snapshot, scratch.history.lookups, why="first release")
+    release = release_model(workshop, model, snapshot, published_lookups(workshop), why="first release")
     if release.phase is Phase.CANDIDATE:
         # Nobody can be asked in a replay; what it shows is what comes after a person said yes.
         release = approve(scratch.workspace, release.product, release.id, actor="rehearsal")

@@ -22,12 +22,12 @@ from seatrial.facts.release import Release
 from seatrial.ports.clock import Clock
 from seatrial.ports.journal import JournalWriter
 from seatrial.ports.workspace import Workspace
-from seatrial.product.lookups import LookupIndex
 from seatrial.product.product import Product
 from seatrial.release.phases import challenger, live_release
 from seatrial.serve.engine import Engine
 from seatrial.serve.loaded import LoadedRelease
 from seatrial.serve.loading import load_release
+from seatrial.serve.lookups import LookupIndexes
 from seatrial.serve.outcomes import OutcomeIntake
 from seatrial.serve.routing import Routes
 
@@ -92,7 +92,7 @@ class Replay:
         self.product, self.scratch, self.reconciler = product, scratch, reconciler
         self.counts = Counts()
         self._on_event, self._on_day = on_event, on_day
-        self._indexes: dict[tuple[str, str], LookupIndex] = {}
+        self._lookups = LookupIndexes(scratch.workspace.artifacts)
         self._loaded: dict[str, LoadedRelease] = {}
         self._seen = 0
         ids = count(1)
@@ -157,7 +157,7 @@ class Replay:
         loaded = self._loaded.get(release.id)
         if loaded is None or loaded.release != release:
             parts = self.scratch.workspace.artifacts
-            loaded = load_release(release, parts, self.scratch.tools.runtime, indexes=self._indexes)
+            loaded = load_release(release, parts, self.scratch.tools.runtime, store=self._lookups)
             self._loaded[release.id] = loaded
         return loaded
 

@@ -53,7 +53,7 @@ def sheet(loaded: LoadedRelease, rows: Sequence[Mapping[str, Any]]) -> Sheet:
     """One row per request row, in order, with all columns of the product and `matured_at`."""
     frame = pl.DataFrame(rows, schema=loaded.schema)
     made_at = loaded.product.made_at
-    found = [index.find(frame, made_at) for index in loaded.lookups.values()]
+    found = [table.find(frame, made_at) for table in loaded.lookups.values()]
     if found:
         frame = pl.concat([frame, *found], how="horizontal")
     return Sheet(loaded, loaded.product.derived(frame))

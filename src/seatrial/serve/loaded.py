@@ -8,24 +8,26 @@ from seatrial.contract.decoder import RowDecoder
 from seatrial.contract.types import polars_type
 from seatrial.facts.release import Release
 from seatrial.ports.runtime import Scorer
-from seatrial.product.lookups import LookupIndex
 from seatrial.product.product import Product
+from seatrial.serve.ports import LookupTable
+
+Parts = dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class LoadedRelease:
     """A release, its parts compiled. `lookups` are by name; `schema` types the columns of a request.
 
-    `published` are the newest lookup tables, by digest, that were known when it was loaded.
+    `published` are the parts of the newest lookup tables that were known when it was loaded.
     """
 
     release: Release
     product: Product
     scorer: Scorer
-    lookups: dict[str, LookupIndex]
+    lookups: Mapping[str, LookupTable]
     decoder: RowDecoder
     schema: dict[str, Any]
-    published: Mapping[str, str]
+    published: Parts
 
     @property
     def id(self) -> str:
@@ -41,13 +43,17 @@ class LoadedRelease:
         """The same parts under the release's present phase and share."""
         return replace(self, release=release)
 
+    def looking_up(self, lookups: Mapping[str, LookupTable], published: Parts) -> "LoadedRelease":
+        """The same parts with newer lookup tables."""
+        return replace(self, lookups=lookups, published=published)
+
 
 def assembled(
     release: Release,
     product: Product,
     scorer: Scorer,
-    lookups: dict[str, LookupIndex],
-    published: Mapping[str, str] | None = None,
+    lookups: Mapping[str, LookupTable],
+    published: Parts | None = None,
 ) -> LoadedRelease:
     """The loaded release of parts that are in memory already."""
     columns = product.request_columns
@@ -58,5 +64,5 @@ def assembled(
         lookups=lookups,
         decoder=RowDecoder(product.request, columns),
         schema={name: polars_type(product.columns[name]) for name in columns},
-        published=dict(published or {}),
+        published=published or {},
     )

@@ -1,21 +1,22 @@
 """Releases from their artifacts: verified, compiled and warm before any traffic reaches them."""
 
 import logging
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 
 from seatrial.errors import IntegrityBroken
-from seatrial.facts.release import Bundle, Release
+from seatrial.facts.lookups import PublishedLookup
+from seatrial.facts.release import Release
 from seatrial.ports.artifacts import Artifacts
 from seatrial.ports.runtime import Runtime
 from seatrial.product.bundle import bundled_product
-from seatrial.product.lookup_files import from_bytes
-from seatrial.product.lookups import LookupIndex
 from seatrial.product.product import Product
 from seatrial.serve.frames import sheet
 from seatrial.serve.judging import NOT_A_NUMBER, judged
-from seatrial.serve.loaded import LoadedRelease, assembled
+from seatrial.serve.loaded import LoadedRelease, Parts, assembled
+from seatrial.serve.lookups import LookupIndexes
+from seatrial.serve.ports import LookupStore, LookupTable
 
-LookupIndexes = MutableMapping[tuple[str, str], LookupIndex]
+Published = Mapping[str, PublishedLookup]
 _log = logging.getLogger(__name__)
 
 
@@ -24,28 +25,36 @@ def load_release(
     artifacts: Artifacts,
     runtime: Runtime,
     *,
-    published: Mapping[str, str] | None = None,
-    indexes: LookupIndexes | None = None,
+    published: Published | None = None,
+    store: LookupStore | None = None,
 ) -> LoadedRelease:
-    """The release, loaded and warm. `indexes` lets releases with the same lookup tables share them.
+    """The release, loaded and warm. `store` keeps lookup tables and lets releases share them; by default in memory.
 
     Lookups read their `published` table, the newest; where there is none, or where it lacks a column that this
     release reads, the one in the bundle.
 
-    Raises NotFound or IntegrityBroken when a part is missing or altered, TrainingFailed when the package does
-    not load, ProductFileInvalid when the product has no objective to decide by.
+    Raises NotFound or IntegrityBroken when a part is missing or altered, StorageFailed when a lookup table cannot
+    be kept, TrainingFailed when the package does not load, ProductFileInvalid when the product has no objective.
     """
     product = bundled_product(release.bundle, artifacts)
     _ = product.objective  # nothing can be decided without one: better said here than on the first request
-    known = {} if indexes is None else indexes
-    lookups = {
-        name: _index(product, name, release.bundle, published or {}, artifacts, known)
-        for name in product.lookup_names
-    }
+    lookups = open_lookups(release, product, published or {}, store or LookupIndexes(artifacts))
     scorer = runtime.load(artifacts.get(release.bundle.model_artifact))
-    loaded = assembled(release, product, scorer, lookups, published)
+    loaded = assembled(release, product, scorer, lookups, parts_of(published or {}))
     warm_up(loaded)
     return loaded
+
+
+def parts_of(published: Published) -> Parts:
+    """The parts of each published table; equal when nothing changed."""
+    return {name: one.parts for name, one in published.items()}
+
+
+def open_lookups(
+    release: Release, product: Product, published: Published, store: LookupStore
+) -> dict[str, LookupTable]:
+    """The table of every lookup that the release reads. Raises IntegrityBroken when one is nowhere, and as above."""
+    return {name: _opened(release, product, name, published, store) for name in product.lookup_names}
 
 
 def warm_up(loaded: LoadedRelease) -> None:
@@ -59,21 +68,20 @@ def warm_up(loaded: LoadedRelease) -> None:
         )
 
 
-def _index(
-    product: Product,
-    name: str,
-    bundle: Bundle,
-    published: Mapping[str, str],
-    artifacts: Artifacts,
-    indexes: LookupIndexes,
-) -> LookupIndex:
-    for digest in filter(None, (published.get(name), bundle.lookups.get(name))):
-        place = (digest, product.lookup(name).model_dump_json())
-        if place in indexes:
-            return indexes[place]
-        table = from_bytes(artifacts.get(digest))
-        if set(product.lookup_names[name].values()) <= set(table.columns):
-            indexes[place] = index = LookupIndex(table, product.lookup(name))
-            return index
-        _log.warning("lookup %s: table %s was made for another product file; it is left out", name, digest)
-    raise IntegrityBroken(f"bundle {bundle.id}: no table for lookup {name}; release again")
+def _opened(
+    release: Release, product: Product, name: str, published: Published, store: LookupStore
+) -> LookupTable:
+    lookup, columns = product.lookup(name), tuple(product.lookup_names[name].values())
+    bundled = release.bundle.lookups.get(name)
+    newest = published.get(name)
+    if newest is not None and newest.on == lookup.on:
+        table = store.open(name, newest, lookup, columns)
+        if table is not None:
+            return table
+    if newest is not None:
+        _log.warning("lookup %s: table %s was made for another product file; left out", name, newest.base)
+    if bundled is not None:
+        table = store.open(name, PublishedLookup(on=lookup.on, base=bundled), lookup, columns)
+        if table is not None:
+            return table
+    raise IntegrityBroken(f"bundle {release.bundle.id}: no table for lookup {name}; release again")

@@ -2,13 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
-from weakref import WeakValueDictionary
 
 from seatrial.errors import NotReady, SeatrialError
 from seatrial.facts.release import Release
@@ -16,13 +15,13 @@ from seatrial.ports.artifacts import Artifacts
 from seatrial.ports.clock import Clock
 from seatrial.ports.journal import JournalWriter
 from seatrial.ports.runtime import Runtime
-from seatrial.product.lookups import LookupIndex
 from seatrial.serve.counters import Counters
 from seatrial.serve.engine import Engine, Result
 from seatrial.serve.loaded import LoadedRelease
-from seatrial.serve.loading import load_release
+from seatrial.serve.loading import Published, load_release, open_lookups, parts_of
+from seatrial.serve.lookups import LookupIndexes
 from seatrial.serve.outcomes import OutcomeIntake
-from seatrial.serve.ports import RouteSource
+from seatrial.serve.ports import LookupStore, RouteSource, RouteTable
 from seatrial.serve.queue import RequestQueue
 from seatrial.serve.request import Answers, OutcomeReceipt, Request
 from seatrial.serve.routing import Routes
@@ -43,7 +42,8 @@ class Limits:
 class Serving:
     """Serves one product. `start` and `stop` belong to the event loop that calls the rest.
 
-    The releases come from `source`; `tick` is the journal's housekeeping, if it has any.
+    The releases come from `source`; `lookups` keeps their lookup tables, by default in memory; `tick` is the
+    journal's housekeeping, if it has any.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Serving:
         journal: JournalWriter,
         clock: Clock,
         *,
+        lookups: LookupStore | None = None,
         tick: Callable[[], None] | None = None,
         limits: Limits = Limits(),
     ) -> None:
@@ -62,8 +63,8 @@ class Serving:
         self.counters = Counters()
         self.engine = Engine(None, journal, clock, counters=self.counters)
         self._source = source
-        indexes = WeakValueDictionary[tuple[str, str], LookupIndex]()
-        self._load = partial(load_release, artifacts=artifacts, runtime=runtime, indexes=indexes)
+        self._lookups = lookups or LookupIndexes(artifacts)
+        self._load = partial(load_release, artifacts=artifacts, runtime=runtime, store=self._lookups)
         self._journal = journal
         self._clock = clock
         self._tick = tick
@@ -80,6 +81,7 @@ class Serving:
         self._intake: OutcomeIntake | None = None
         self._chores: list[asyncio.Task[None]] = []
         self._draining = False
+        self.routed: RouteTable | None = None  # as the source told last
         self._broken: set[str] = set()  # challengers that will never load; asking again would only cost time
 
     @property
@@ -112,6 +114,7 @@ class Serving:
         """
         table = self._source.current()
         present = self.engine.routes
+        self.routed = table
         if table is None:
             self.engine.routes, self._intake = None, None
             return present is not None
@@ -123,6 +126,7 @@ class Serving:
         if present is None or live.product.texts != present.live.product.texts:
             self._intake = OutcomeIntake(live.product, self._journal, self._clock)
         self.engine.routes = Routes.of(live, challenger)
+        self._lookups.keep([table for one in self.engine.routes.releases for table in one.lookups.values()])
         return True
 
     async def start(self) -> None:
@@ -174,19 +178,24 @@ class Serving:
         budget = None if routes is None else routes.live.product.file.serve.deadline / 2
         return self.engine.predict_many(requests, budget_seconds=budget)
 
-    def _loaded(self, release: Release, published: Mapping[str, str]) -> LoadedRelease:
-        """The release, taken over from the present routes where only its phase or share may have changed."""
+    def _loaded(self, release: Release, published: Published) -> LoadedRelease:
+        """The release, taken over from the present routes as far as it is the same."""
         routes = self.engine.routes
         for loaded in () if routes is None else routes.releases:
-            if loaded.published != published:
-                continue
-            if loaded.release == release:
-                return loaded
             if loaded.id == release.id and loaded.release.bundle == release.bundle:
-                return loaded.turned(release)
+                same = loaded if loaded.release == release else loaded.turned(release)
+                return self._up_to_date(same, published)
         return self._load(release, published=published)
 
-    def _challenger(self, release: Release, published: Mapping[str, str]) -> LoadedRelease | None:
+    def _up_to_date(self, loaded: LoadedRelease, published: Published) -> LoadedRelease:
+        """The same release with the newest lookups; its model stays loaded."""
+        parts = parts_of(published)
+        if loaded.published == parts:
+            return loaded
+        tables = open_lookups(loaded.release, loaded.product, published, self._lookups)
+        return loaded.looking_up(tables, parts)
+
+    def _challenger(self, release: Release, published: Published) -> LoadedRelease | None:
         if release.id in self._broken:
             return None
         try:

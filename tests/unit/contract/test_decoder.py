@@ -1,10 +1,12 @@
 """Rows of a request: what they come out as, and how their faults are told."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
+import msgspec
 import pytest
 
 from seatrial.contract.decoder import RowDecoder
+from seatrial.contract.model import ColumnContract, RowRule, TableContract
 from seatrial.errors import NotFound, RequestInvalid
 from tests.contracts import WEATHER
 
@@ -96,3 +98,94 @@ def test_warnings_let_a_row_pass() -> None:
 def test_a_decoder_of_columns_that_the_contract_lacks_is_refused() -> None:
     with pytest.raises(NotFound, match="weather has no column snow"):
         RowDecoder(WEATHER, ["snow"])
+
+
+RULED = TableContract(
+    name="t",
+    columns=(
+        ColumnContract(name="day", type="date"),
+        ColumnContract(name="clock", type="time"),
+        ColumnContract(name="tags", type="array"),
+        ColumnContract(name="more", type="object"),
+        ColumnContract(name="price", type="float", exclusive_minimum=0, multiple_of=0.01),
+        ColumnContract(name="mail", type="string", format="email", pattern=".*org"),
+    ),
+    row_rules=(
+        RowRule(name="cheap at weekends", expression="price < 100 OR clock > '12:00:00'"),
+        RowRule(name="noticed only", expression="price < 1", severity="warning"),
+    ),
+)
+FITTING = {
+    "day": "2024-05-01",
+    "clock": "09:30:00.50",
+    "tags": [1, {"b": 1, "a": 2}],
+    "more": {"b": None, "a": "é"},
+    "price": 12.07,
+    "mail": "a@b.org",
+}
+
+
+def ruled(**changes: object) -> list[tuple[object, object]]:
+    _, wrong = RowDecoder(RULED, list(FITTING)).partial([FITTING | changes, FITTING])
+    return [(fault["row"], fault["field"]) for fault in wrong]
+
+
+def test_dates_times_arrays_and_objects_come_out_as_tables_hold_them() -> None:
+    (row,) = RowDecoder(RULED, list(FITTING)).convert([FITTING])
+    assert row == FITTING | {
+        "day": date(2024, 5, 1),
+        "clock": "09:30:00.500000",
+        "tags": '[1,{"a":2,"b":1}]',
+        "more": '{"a":"é","b":null}',
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("day", "2024-05-01T00:00:00"),
+        ("clock", "24:00:00"),
+        ("clock", "9:30"),
+        ("tags", "[1]"),
+        ("tags", {"a": 1}),
+        ("more", []),
+        ("price", 0),
+        ("price", 12.075),
+        ("mail", "b.org"),
+        ("mail", "a@b.com"),
+    ],
+)
+def test_a_value_that_breaks_a_rule_is_a_fault_of_its_field(name: str, value: object) -> None:
+    assert ruled(**{name: value}) == [(0, name)]
+
+
+def test_a_rule_in_sql_is_a_fault_of_the_fields_it_reads() -> None:
+    assert ruled(price=200) == [(0, "clock, price")]
+    assert ruled(price=200, clock="13:00:00") == []
+    with pytest.raises(RequestInvalid) as refused:
+        RowDecoder(RULED, list(FITTING)).decode_json(msgspec.json.encode([FITTING | {"price": 200}]))
+    assert refused.value.faults == (
+        {
+            "row": 0,
+            "field": "clock, price",
+            "expected": "price < 100 OR clock > '12:00:00'",
+            "received": '{"clock":"09:30:00.500000","price":200.0}',
+        },
+    )
+
+
+def test_a_rule_over_columns_that_the_request_does_not_hold_is_left_to_tables() -> None:
+    assert RowDecoder(RULED, ["price"]).convert([{"price": 200}]) == [{"price": 200.0}]
+
+
+def test_faulty_rows_beside_others_that_break_a_rule_are_all_told() -> None:
+    decoder = RowDecoder(RULED, list(FITTING))
+    good, wrong = decoder.partial([FITTING | {"price": 200}, FITTING | {"day": "soon"}, FITTING])
+    assert [index for index, _ in good] == [2]
+    assert {fault["row"] for fault in wrong} == {0, 1}
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+01:00"])
+def test_moments_outside_the_calendar_are_refused(moment: str) -> None:
+    _, wrong = DECODER.partial([SOUND | {"observed_at": moment}])
+    assert [fault["field"] for fault in wrong] == ["observed_at"]

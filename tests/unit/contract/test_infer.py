@@ -1,5 +1,6 @@
 """What a sample suggests, and what it must not."""
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,12 +9,14 @@ import polars as pl
 import pytest
 
 from seatrial.contract.check import check_table
-from seatrial.contract.infer import infer_table
+from seatrial.contract.infer import infer_contract, infer_table
 from seatrial.contract.model import ColumnContract, Role, TableContract
+from seatrial.contract.sanity import contract_problems
 from seatrial.errors import DataRefused
 from tests.contracts import AT
 
 ROWS = 2000
+LATER = AT + timedelta(days=365)
 
 
 def sample(**columns: Any) -> pl.DataFrame:
@@ -72,7 +75,7 @@ def test_a_lone_wild_value_is_not_taken_as_the_bound() -> None:
 
 def test_bounds_reject_at_most_a_sliver_of_the_sample() -> None:
     heavy = np.random.default_rng(1).standard_cauchy(ROWS)
-    checked = check_table(infer(sample(wind=heavy)), sample(wind=heavy), contract_version="1", at=AT)
+    checked = check_table(infer(sample(wind=heavy)), sample(wind=heavy), contract_version="1", at=LATER)
     assert checked.kept.height >= 0.999 * ROWS
 
 
@@ -109,3 +112,89 @@ def test_missing_and_odd_columns_are_all_named() -> None:
     odd = sample(wind=[[1.0]] * ROWS).drop("city")
     with pytest.raises(DataRefused, match=r"no column city.*wind \(List"):
         infer(odd)
+
+
+def test_bounds_follow_the_tail_between_one_and_two_spans() -> None:
+    """A flat column needs less room than a skewed one; neither as much as a number in another unit."""
+    rng = np.random.default_rng(2)
+    frame = pl.DataFrame({"flat": rng.uniform(10, 20, 50_000), "skewed": rng.exponential(1, 50_000)})
+    bounded = infer_table("t", frame, roles={"flat": "feature", "skewed": "feature"})
+    flat, skewed = (one.maximum or 0.0 for one in bounded.columns)
+    assert 0.9 < (flat - 20) / 10 < 1.1
+    assert 1.2 < (skewed - math.log(1000)) / math.log(1000) < 2.1
+
+
+def test_zero_is_the_least_where_many_rows_are_at_it() -> None:
+    rain = np.maximum(0, np.random.default_rng(4).normal(0, 1, ROWS))
+    assert column(sample(wind=rain), "wind").minimum == 0
+    assert "none is negative" in column(sample(wind=rain), "wind").evidence
+
+
+def test_a_lone_zero_is_not_taken_for_the_least() -> None:
+    warm = [0.0, *np.random.default_rng(5).normal(20, 3, ROWS - 1)]
+    least = column(sample(wind=warm), "wind").minimum
+    assert least is not None
+    assert least < 0
+
+
+def test_a_format_is_proposed_only_when_every_text_has_it() -> None:
+    addresses = [f"p{number}@example.com" for number in range(ROWS)]
+    assert column(sample(city=addresses), "city").format == "email"
+    assert column(sample(city=["nobody", *addresses[1:]]), "city").format is None
+
+
+def orders(**columns: Any) -> dict[str, pl.DataFrame]:
+    rng = np.random.default_rng(6)
+    customers = pl.DataFrame({"customer_id": [f"c{n}" for n in range(500)], "since": ["2024-05-01"] * 500})
+    order = pl.DataFrame(
+        {
+            "order_id": range(ROWS),
+            "customer": [f"c{n}" for n in rng.integers(0, 500, ROWS)],
+            "at": ["2024-05-01T12:30:00Z"] * ROWS,
+            "amount": rng.gamma(3.0, 4.0, ROWS),
+        }
+        | columns
+    )
+    return {"orders": order, "customers": customers}
+
+
+def test_whole_contracts_have_keys_references_and_times_written_as_text() -> None:
+    contract = infer_contract("shop", orders())
+    found, customers = contract.tables
+    assert (contract.status, found.primary_key, customers.primary_key) == (
+        "draft",
+        ("order_id",),
+        ("customer_id",),
+    )
+    assert [(key.columns, key.table, key.to) for key in found.foreign_keys] == [
+        (("customer",), "customers", ("customer_id",))
+    ]
+    assert [one.type for one in found.columns] == ["int", "string", "timestamp", "float"]
+    assert customers.columns[1].type == "date"
+    assert contract_problems(contract) == []
+
+
+def test_one_stranger_among_the_values_is_no_reference() -> None:
+    frames = orders()
+    strangers = frames["orders"]["customer"].to_list()
+    strangers[5] = "nobody"
+    assert infer_contract("shop", orders(customer=strangers)).tables[0].foreign_keys == ()
+
+
+def test_a_drift_budget_leaves_room_for_what_the_sample_did() -> None:
+    """A column that keeps changing within the sample gets the larger budget."""
+    steady = infer_contract("shop", orders()).tables[0].column("amount")
+    walking = np.random.default_rng(6).normal(0, 4, ROWS) + np.linspace(0, 6, ROWS)
+    moving = infer_contract("shop", orders(amount=walking)).tables[0].column("amount")
+    assert steady is not None
+    assert moving is not None
+    assert steady.drift_budget is not None
+    assert moving.drift_budget is None or moving.drift_budget > steady.drift_budget
+    assert "the drift budget is double that" in steady.evidence
+
+
+def test_a_proposed_contract_keeps_the_data_it_was_read_from() -> None:
+    frames = orders()
+    for table in infer_contract("shop", frames).tables:
+        checked = check_table(table, frames[table.name], contract_version="1", at=LATER, others=frames)
+        assert checked.kept.height >= 0.999 * frames[table.name].height

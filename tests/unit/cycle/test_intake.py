@@ -1,12 +1,14 @@
 """From a fitted model, a table and answers to a product folder."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from seatrial.cycle.intake import CONTRACT_NAME, write_product
+from seatrial.data.ports import Delivery, Position
 from seatrial.errors import Conflict, ProductFileInvalid
 from seatrial.product.read import FILE_NAME, read_product
 from seatrial.product.schema import Source
@@ -38,10 +40,13 @@ class ParquetReader:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def read(self, name: str, source: Source, folder: Path | None) -> pl.DataFrame:
+    def read(
+        self, name: str, source: Source, folder: Path | None, *, since: Position | None = None
+    ) -> Iterator[Delivery]:
         self.asked.append(name)
         assert folder is not None
-        return pl.read_parquet(folder / str(source.path))
+        rows = pl.read_parquet(folder / str(source.path))
+        yield Delivery(frame=rows, position={}, whole=True, origin=name)
 
 
 class Inspector:

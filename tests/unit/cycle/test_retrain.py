@@ -1,22 +1,22 @@
 """A retraining is a job that goes on where it was killed."""
 
 import dataclasses
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 import polars as pl
 import pytest
 
-from seatrial.contract.types import polars_schema
-from seatrial.cycle.retrain import Workshop, open_job, open_jobs, take_snapshot, work_on
+from seatrial.cycle.retrain import Workshop, open_job, open_jobs, work_on
 from seatrial.cycle.tools import FixedHistory, History, Tools
 from seatrial.errors import LeaseLost, SourceFailed, TrainingFailed
 from seatrial.facts.job import Job
-from seatrial.facts.lookups import LookupTables
+from seatrial.facts.lookups import LookupTables, PublishedLookup
 from seatrial.facts.model import Model
 from seatrial.facts.release import Phase
 from seatrial.facts.snapshot import Snapshot
-from seatrial.facts.tables import QUARANTINE
+from seatrial.product.lookup_files import to_bytes
+from seatrial.product.lookups import KNOWN, TOLD
 from seatrial.product.product import Product
 from seatrial.product.schema import Lookup
 from tests.fakes.training import CountingEstimator
@@ -168,13 +168,13 @@ class Sources(FixedHistory):
 
     def __init__(self, history: History) -> None:
         super().__init__(history)
-        self.reads, self.away = 0, False
+        self.history, self.reads, self.away = history, 0, False
 
-    def read(self, product: Product, at: datetime) -> History:
+    def read(self, product: Product) -> History:
         self.reads += 1
         if self.away:
             raise SourceFailed("the warehouse is away")
-        return super().read(product, at)
+        return self.history
 
 
 def with_sources(world: World) -> Sources:
@@ -270,51 +270,27 @@ def looking_up(product: Product, *names: str) -> Product:
     return dataclasses.replace(product, file=product.file.model_copy(update={"examples": examples}))
 
 
-@pytest.mark.parametrize(("published", "reads"), [({"weather": "sha256:w", "gone": "sha256:g"}, 1), ({}, 2)])
+WEATHER = pl.DataFrame({"city": ["Graz"], KNOWN: [LAUNCH], TOLD: [LAUNCH], "rain": [0.5]})
+
+
+@pytest.mark.parametrize(("published", "reads"), [(["weather", "gone"], 1), ([], 2)])
 def test_a_release_takes_the_lookups_that_were_published_and_reads_them_only_if_one_is_missing(
-    published: dict[str, str], reads: int
+    published: list[str], reads: int
 ) -> None:
     world = launched()
-    read = dataclasses.replace(world.history, lookups={"weather": "sha256:read"})
-    sources = Sources(read)
+    sources = Sources(dataclasses.replace(world.history, lookups={}))
     world.tools = dataclasses.replace(world.tools, history=sources)
     job = open_job(world.workshop(), why="age", takes=DAY)
     work_on(world.workshop(), job)
+    sources.history = dataclasses.replace(world.history, lookups={"weather": WEATHER})
     with world.metadata.begin() as transaction:
+        stored = {name: PublishedLookup(on=("city",), base=f"sha256:{name}") for name in published}
         now = world.clock.now()
-        transaction.put(LookupTables(product=world.product.name, tables=published, published_at=now))
+        transaction.put(LookupTables(product=world.product.name, lookups=stored, published_at=now))
     world.clock.advance(DAY)
     world.product = looking_up(world.product, "weather")
     release = work_on(world.workshop(), job)
     assert release is not None
-    assert release.bundle.lookups == {"weather": published.get("weather", "sha256:read")}
+    expected = "sha256:weather" if published else world.artifacts.put(to_bytes(WEATHER))
+    assert release.bundle.lookups == {"weather": expected}
     assert sources.reads == reads
-
-
-def broken(world: World, *rows: str, contract: str = "1.0.0") -> History:
-    """The world's history, with these rows put aside just now."""
-    schema = polars_schema(QUARANTINE)
-    now = world.clock.now()
-    found = [
-        {**dict.fromkeys(schema, None), "row": row, "contract_version": contract, "at": now} for row in rows
-    ]
-    aside = pl.DataFrame(found, schema=schema)
-    tables = dataclasses.replace(world.history.tables, quarantined=aside)
-    return dataclasses.replace(world.history, tables=tables)
-
-
-def test_rows_that_broke_the_contract_are_kept_once() -> None:
-    world = World()
-    for _ in range(2):
-        take_snapshot(world.workshop(), broken(world, "a"), as_of=LAUNCH)
-        world.clock.advance(DAY)
-    assert world.stored("quarantine").height == 1
-    assert world.kinds() == ["snapshot saved"]
-
-
-def test_new_rows_that_broke_the_contract_are_kept_though_the_good_rows_are_the_same() -> None:
-    world = World()
-    for rows in (("a",), ("a", "b"), ("c",)):
-        take_snapshot(world.workshop(), broken(world, *rows), as_of=LAUNCH)
-    take_snapshot(world.workshop(), broken(world, "c", contract="1.1.0"), as_of=LAUNCH)
-    assert sorted(world.stored("quarantine")["row"]) == ["a", "a", "b", "c", "c"]

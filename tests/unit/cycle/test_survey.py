@@ -1,12 +1,22 @@
 """The daily look at predictions: once per day, faults opened when they come and closed when they are gone."""
 
+import dataclasses
+from datetime import datetime
+
+import msgspec
 import polars as pl
 import pytest
 
-from seatrial.cycle.survey import PROGRESS
+from seatrial.contract.model import ColumnContract, Freshness, TableContract
+from seatrial.contract.types import TIMESTAMP
+from seatrial.cycle.publish import publish
+from seatrial.cycle.survey import PROGRESS, Survey
 from seatrial.errors import LeaseLost
 from seatrial.facts.finding import Finding, Incident
 from seatrial.facts.job import Progress
+from seatrial.product.lookups import prepare
+from seatrial.product.product import Product
+from seatrial.product.schema import Lookup
 from tests.parcels_loop import DAY, LAUNCH, World
 
 CALM = "retrain: {on: []}\n"
@@ -111,3 +121,52 @@ def test_a_lost_lease_stores_no_finding() -> None:
         worker.survey.take_in(lease)
     assert findings(world) == []
     assert len(worker.survey.take_in(None)) == 0
+
+
+def with_weather(product: Product, fresh_within: float) -> Product:
+    """The product with a lookup whose contract bounds its age in seconds."""
+    lookup = Lookup(on=("city",), as_of="seen", columns=("rain",))
+    examples = product.file.examples.model_copy(update={"lookups": {"weather": lookup}})
+    columns = (
+        ColumnContract(name="city", type="string"),
+        ColumnContract(name="seen", type="timestamp"),
+        ColumnContract(name="rain", type="float"),
+    )
+    bound = Freshness(column="seen", seconds=fresh_within)
+    weather = TableContract(name="weather", columns=columns, freshness=(bound,))
+    contract = msgspec.structs.replace(product.contract, tables=(*product.contract.tables, weather))
+    return dataclasses.replace(
+        product,
+        file=product.file.model_copy(update={"examples": examples}),
+        contract=contract,
+        lookup_names={"weather": {"rain": "rain"}},
+    )
+
+
+def publish_weather(world: World, product: Product, *seen: datetime) -> None:
+    raw = pl.DataFrame(
+        [("Oslo", moment, 1.0) for moment in seen],
+        schema={"city": pl.String, "seen": TIMESTAMP, "rain": pl.Float64},
+        orient="row",
+    )
+    table = prepare(raw, product.lookup("weather"), {"rain": "rain"})
+    publish(world.workspace, product, {"weather": table}, at=world.clock.now())
+
+
+def test_a_lookup_older_than_its_contract_allows_opens_an_incident_until_it_is_fresh_again() -> None:
+    """Without any traffic: what is stale is told before it hurts an answer."""
+    world = world_of_many()
+    product = with_weather(world.product, fresh_within=1.5 * DAY.total_seconds())
+    survey = Survey(world.workspace, product)
+    publish_weather(world, product, LAUNCH, LAUNCH + DAY)  # the second row is known a day later
+    opened = []
+    for _ in range(4):
+        opened.append([incident.measure for incident in survey.take_in(None)])
+        world.clock.advance(DAY)
+    assert opened == [[], [], [], ["stale lookup weather"]]
+    (incident,) = incidents(world)
+    assert incident.began_at == LAUNCH + 2.5 * DAY
+    publish_weather(world, product, LAUNCH, world.clock.now())
+    assert survey.take_in(None) == []
+    (incident,) = incidents(world)
+    assert incident.closed_by == "recovered"

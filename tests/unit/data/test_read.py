@@ -1,5 +1,7 @@
 """All sources, read and checked."""
 
+from datetime import timedelta
+
 import polars as pl
 import pytest
 
@@ -23,13 +25,14 @@ def sources(**changes: pl.DataFrame) -> MemorySources:
 
 def test_kept_rows_lineage_and_rules_of_every_source_come_out() -> None:
     calls = frame("calls", [call(0, 1), call(1, 2, crew=0), call(2, 3)])
-    tables = read_sources(PRODUCT, sources(calls=calls), at=START)
+    checked = read_sources(PRODUCT, sources(calls=calls), at=START, latest=START + timedelta(days=9))
+    tables = checked.tables
     assert tables.frames["calls"]["call"].to_list() == ["c0", "c2"]
     lineage = {read.name: (read.kind, read.rows, read.kept) for read in tables.reads}
     assert lineage == {"calls": ("path", 3, 2), "tides": ("path", 1, 1), "ships": ("path", 1, 1)}
     assert tables.reads[0].digest == rows_digest(tables.frames["calls"])
     assert {(one.source, one.rule) for one in tables.rules if one.failed} == {("calls", "crew.minimum")}
-    assert tables.quarantined.select("source", "rule", "contract_version", "at").rows() == [
+    assert checked.quarantined.select("source", "rule", "contract_version", "at").rows() == [
         ("calls", "crew.minimum", "1.0.0", START)
     ]
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from seatrial.contract.model import ColumnContract, Contract, TableContract
@@ -75,6 +76,13 @@ def test_a_product_without_objective_says_so_only_when_it_is_asked_for() -> None
         ("columns: [length]", "columns: [width]", "no column width"),
         ("columns: [length]", "columns: [ship]", "column of the example already"),
         ("on: [ship]", "on: [captain]", "no column captain"),
+        ("as_of: measured_at, available_after: 20m", "as_of: depth", "depth must be timestamp or date"),
+        ("available_after: 20m", "known_at: depth", "column depth must be timestamp"),
+        ("available_after: 20m", "known_at: told_at", "tides has no column told_at"),
+        ("available_after: 20m", "available_after: 20m, known_at: measured_at", "not both"),
+        ("on: [ship], columns: [length]", "on: [ship], known_at: length, columns: [length]", "needs as_of"),
+        ("on: [quay, basin]", "on: [quay, depth]", "no column depth to look up by"),
+        ("{on: [ship], ", "{source: tides, on: [basin, quay, crew], ", "no column crew"),
         ("room: depth", "crew: depth", "column of the example already"),
         ("room: depth", "score: depth", "which means something else"),
         ("depth - length / 10", "depth - hours_late", "unknown column hours_late"),
@@ -84,7 +92,7 @@ def test_a_product_without_objective_says_so_only_when_it_is_asked_for() -> None
         ("matured_at: announced_at + INTERVAL '2 days'", "matured_at: crew", "expected a timestamp"),
         ("model: {task: binary", "model: {features: [late], task: binary", "no column late is known"),
         ("model: {task: binary", "model: {features: [announced_at], task: binary", "is a moment"),
-        ("  tides: {path: tides.csv}", "  tides: {}", "exactly one of path, python"),
+        ("  tides: {path: tides.csv}", "  tides: {}", "exactly one of path, sql"),
         ("available_after: 20m", "available_after: soon", "expected a duration"),
         ("purpose: Say", "capacity: 3\npurpose: Say", "does not act on this field"),
         ("task: binary", "task: regression", "'binary'"),
@@ -260,3 +268,15 @@ def with_column(name: str) -> Product:
 def test_another_contract_is_another_digest() -> None:
     assert with_column("draught").digest != harbour_product().digest
     assert with_column("draught").digest == with_column("draught").digest
+
+
+def test_a_lookup_key_of_another_type_than_the_requests_is_told() -> None:
+    calls, tides, ships = TABLES
+    columns = tuple(
+        msgspec.structs.replace(column, type="string") if column.name == "basin" else column
+        for column in tides.columns
+    )
+    other = (calls, msgspec.structs.replace(tides, columns=columns), ships)
+    contract = write_contract(Contract(id="harbour", version="1.0.0", tables=other))
+    with pytest.raises(ProductFileInvalid, match="basin is int in the request and string in the lookup"):
+        parse_product(PRODUCT_FILE, contract)

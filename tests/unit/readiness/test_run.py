@@ -5,40 +5,32 @@ import polars as pl
 import pytest
 
 from seatrial.contract.types import polars_schema
+from seatrial.data.read import SourceTables
 from seatrial.data.snapshot import save_snapshot
 from seatrial.errors import IntegrityBroken
 from seatrial.facts.readiness import Readiness
-from seatrial.facts.tables import LEDGER, PREDICTIONS
+from seatrial.facts.tables import LEDGER, PREDICTIONS, examples_table, table_name
 from seatrial.ports.workspace import Workspace
 from seatrial.readiness.evidence import gather
 from seatrial.readiness.run import assess
 from tests import launched
-from tests.fakes.artifacts import MemoryArtifacts
 from tests.fakes.clock import MemoryClock
-from tests.fakes.journal import MemoryJournal
-from tests.fakes.metadata import MemoryMetadata
-from tests.fakes.tables import MemoryTables
+from tests.fakes.workspace import memory_workspace
 
 
 @pytest.fixture
 def workspace() -> Workspace:
     """A workspace in which the product has been live; its last snapshot's rows are stored."""
-    clock = MemoryClock(launched.NOW)
-    artifacts = MemoryArtifacts()
-    metadata = MemoryMetadata(clock)
-    launched.fill(metadata, [stored_snapshot(artifacts)])
-    return Workspace(
-        clock=clock, metadata=metadata, tables=MemoryTables(), artifacts=artifacts, journal=MemoryJournal()
-    )
+    made = memory_workspace(MemoryClock(launched.NOW))
+    launched.fill(made.metadata, [stored_snapshot(made)])
+    return made
 
 
-def stored_snapshot(artifacts: MemoryArtifacts) -> msgspec.Struct:
-    from seatrial.data.read import SourceTables
-
+def stored_snapshot(workspace: Workspace) -> msgspec.Struct:
     known = launched.snapshot()
-    tables = SourceTables(frames={}, reads=known.sources, rules=known.rules, quarantined=pl.DataFrame())
+    tables = SourceTables(frames={}, reads=known.sources, rules=known.rules)
     frame = launched.sample()
-    return save_snapshot(launched.product(), frame, tables, artifacts, as_of=None, at=launched.NOW)
+    return save_snapshot(launched.product(), frame, tables, workspace, as_of=None, at=launched.NOW)
 
 
 def predictions(rows: int, **columns: object) -> pl.DataFrame:
@@ -79,8 +71,8 @@ def test_gathering_counts_answers_and_leaves_shadows_and_other_products_out(work
     odd = predictions(2, score=float("nan"))
     fallback = predictions(1, score=None, fallback="timeout")
     for version, frame in enumerate((mine, shadow, other, odd, fallback)):
-        workspace.tables.append("predictions", frame, writer="w", version=version)
-        workspace.tables.append("ledger", frame, writer="w", version=version)
+        workspace.tables.append(table_name(launched.NAME, "predictions"), frame, writer="w", version=version)
+        workspace.tables.append(table_name(launched.NAME, "ledger"), frame, writer="w", version=version)
     evidence = gather(workspace, launched.product())
     assert evidence.served.by_contract == {"1.2.0": 11}
     assert (evidence.served.fallbacks, evidence.served.impossible_scores) == (1, 2)
@@ -90,16 +82,15 @@ def test_gathering_counts_answers_and_leaves_shadows_and_other_products_out(work
 
 
 def test_features_logged_by_serving_are_compared_with_the_snapshot(workspace: Workspace) -> None:
-    workspace.tables.append("predictions", predictions(8), writer="w", version=0)
+    workspace.tables.append(table_name(launched.NAME, "predictions"), predictions(8), writer="w", version=0)
     results = {result.id: result for result in assess(workspace, launched.product()).results}
     assert results["O3"].score == 1
     assert results["O3"].evidence.startswith("32 of 32 feature values agree on 8 rows")
 
 
-def test_a_snapshot_whose_bytes_changed_stops_the_run(workspace: Workspace) -> None:
-    assert isinstance(workspace.artifacts, MemoryArtifacts)
-    for digest in workspace.artifacts.bodies:
-        workspace.artifacts.bodies[digest] += b"x"
+def test_a_snapshot_whose_rows_changed_stops_the_run(workspace: Workspace) -> None:
+    table = examples_table(launched.NAME)
+    workspace.tables.rewrite(table, lambda rows: rows.with_columns(distance=pl.lit(1.0)))
     with pytest.raises(IntegrityBroken):
         assess(workspace, launched.product())
     with workspace.metadata.begin() as transaction:

@@ -2,15 +2,22 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import polars as pl
 import pytest
 
+from seatrial.adapters.lookups.store import LmdbLookups
+from seatrial.cycle.publish import next_tables
 from seatrial.errors import IntegrityBroken, NotReady, ProductFileInvalid, SourceFailed, TrainingFailed
+from seatrial.facts.lookups import LookupTables, PublishedLookup
 from seatrial.facts.release import Phase, Release
+from seatrial.product.lookup_files import to_bytes
 from seatrial.serve.loading import load_release
-from seatrial.serve.ports import RouteTable
+from seatrial.serve.lookups import LookupIndexes
+from seatrial.serve.ports import LookupStore, RouteTable
 from seatrial.serve.request import Request
 from seatrial.serve.serving import Serving
 from tests.fakes.artifacts import MemoryArtifacts
@@ -25,14 +32,21 @@ from tests.hotel import (
     raising,
     row,
     stored_release,
+    weather_table,
 )
 
 
 class Stage:
     """A serving with all its fakes."""
 
-    def __init__(self, *, live: str | None = "price") -> None:
-        self.artifacts = MemoryArtifacts()
+    def __init__(
+        self,
+        *,
+        live: str | None = "price",
+        artifacts: MemoryArtifacts | None = None,
+        lookups: LookupStore | None = None,
+    ) -> None:
+        self.artifacts = artifacts or MemoryArtifacts()
         self.runtime = NamedRuntime(broken=FunctionScorer(raising))
         self.journal = MemoryJournal()
         self.source = SettableSource(None if live is None else stored_release(self.artifacts, scorer=live))
@@ -44,6 +58,7 @@ class Stage:
             self.runtime,
             self.journal.writer(),
             MemoryClock(START),
+            lookups=lookups,
             tick=self.tick,
         )
 
@@ -130,6 +145,72 @@ def test_a_promoted_canary_is_not_loaded_again_and_shares_its_lookups() -> None:
     stage.put(msgspec.structs.replace(challenger, phase=Phase.LIVE))
     assert stage.runtime.loads == loads
     assert stage.serving.live.id == "r0002"
+
+
+def publish(stage: Stage, published: LookupTables | None, *rows: tuple[str, float, float]) -> LookupTables:
+    """The weather of these rows, published and told to the server."""
+    product = hotel_product()
+    table = weather_table(product, rows)
+    tables = next_tables(published, product, {"weather": table}, stage.artifacts, at=START)
+    assert stage.source.table is not None
+    stage.source.table = msgspec.structs.replace(stage.source.table, lookups=tables.lookups)
+    assert stage.serving.refresh()
+    return tables
+
+
+def rain(stage: Stage) -> list[Any]:
+    answers = stage.serving.engine.predict([row(1), row(2, city="Oslo")])
+    return [prediction.features["rain"] for prediction in answers.predictions]
+
+
+@pytest.mark.parametrize("kind", ["memory", "lmdb"])
+def test_newer_lookups_are_read_without_loading_the_model_again(kind: str, tmp_path: Path) -> None:
+    artifacts = MemoryArtifacts()
+    store = LmdbLookups(tmp_path, artifacts) if kind == "lmdb" else LookupIndexes(artifacts)
+    stage = Stage(artifacts=artifacts, lookups=store)
+    stage.serving.refresh()
+    found = [rain(stage)]
+    past = [("Rome", -float(day), 9.0) for day in range(2, 9)]
+    first = publish(stage, None, *past)
+    found.append(rain(stage))
+    second = publish(stage, first, *past, ("Rome", -1, 7.0), ("Oslo", -1, 5.0))
+    assert second.lookups["weather"].increments
+    found.append(rain(stage))
+    assert found == [[3.0, None], [9.0, None], [7.0, 5.0]]
+    assert stage.runtime.loads == 1
+    assert not stage.serving.refresh()
+
+
+def test_tables_that_no_release_reads_any_more_are_deleted(tmp_path: Path) -> None:
+    artifacts = MemoryArtifacts()
+    stage = Stage(artifacts=artifacts, lookups=LmdbLookups(tmp_path, artifacts))
+    stage.serving.refresh()
+    (old,) = tmp_path.glob("weather/*")
+    publish(stage, None, ("Rome", -1, 7.0))
+    (new,) = tmp_path.glob("weather/*")
+    assert new != old
+    assert rain(stage) == [7.0, None]
+
+
+def _without_rain(table: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    return table.rename({"rain": "snow"}), ("city",)
+
+
+def _by_street(table: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    return table.with_columns(street=pl.lit("Corso")), ("city", "street")
+
+
+@pytest.mark.parametrize("change", [_without_rain, _by_street])
+def test_a_published_table_of_another_product_file_is_left_out(
+    change: Callable[[pl.DataFrame], tuple[pl.DataFrame, tuple[str, ...]]],
+) -> None:
+    stage = Stage()
+    table, on = change(weather_table(hotel_product(), [("Rome", -1, 7.0)]))
+    published = PublishedLookup(on=on, base=stage.artifacts.put(to_bytes(table)))
+    assert stage.source.table is not None
+    stage.source.table = msgspec.structs.replace(stage.source.table, lookups={"weather": published})
+    stage.serving.refresh()
+    assert rain(stage) == [3.0, None]
 
 
 def test_a_challenger_that_does_not_load_leaves_the_live_release_alone() -> None:

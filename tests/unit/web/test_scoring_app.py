@@ -4,11 +4,15 @@ import asyncio
 import json
 import threading
 from collections.abc import Mapping, MutableMapping
+from datetime import timedelta
 from typing import Any, Self
 
+import msgspec
 import pytest
 
+from seatrial.cycle.publish import next_tables
 from seatrial.facts.records import decode_prediction
+from seatrial.product.product import Product
 from seatrial.serve.serving import Serving
 from seatrial.web.hosts import own_hosts
 from seatrial.web.scoring.app import ScoringApp
@@ -16,6 +20,7 @@ from tests.fakes.artifacts import MemoryArtifacts
 from tests.fakes.clock import MemoryClock
 from tests.fakes.journal import MemoryJournal, MemoryJournalWriter
 from tests.hotel import (
+    BOOKED,
     PRODUCT_FILE,
     START,
     FunctionScorer,
@@ -25,8 +30,10 @@ from tests.hotel import (
     hotel_product,
     row,
     stored_release,
+    weather_table,
 )
 
+DAY = timedelta(days=1)
 HOST = "127.0.0.1:8400"
 PREDICT = "/v1/products/hotel/predict"
 OUTCOMES = "/v1/products/hotel/outcomes"
@@ -50,15 +57,17 @@ class Answer:
 class Door:
     """An application with one product, called in a loop of its own. Use it in a `with`."""
 
-    def __init__(self, *, live: bool = True, file: str = PRODUCT_FILE, **options: Any) -> None:
+    def __init__(
+        self, *, live: bool = True, file: str = PRODUCT_FILE, product: Product | None = None, **options: Any
+    ) -> None:
         self.artifacts, self.journal = MemoryArtifacts(), MemoryJournal()
         self.writer: MemoryJournalWriter = self.journal.writer()
         self.model = FunctionScorer(PriceScorer().score)
-        release = stored_release(self.artifacts, product=hotel_product(file=file))
-        source = SettableSource(release if live else None)
+        release = stored_release(self.artifacts, product=product or hotel_product(file=file))
+        self.source = SettableSource(release if live else None)
         runtime = NamedRuntime(price=self.model)
         clock = MemoryClock(START)
-        self.serving = Serving("hotel", source, self.artifacts, runtime, self.writer, clock)
+        self.serving = Serving("hotel", self.source, self.artifacts, runtime, self.writer, clock)
         self.app = ScoringApp([self.serving], **options)
         self.runner = asyncio.Runner()
 
@@ -333,6 +342,36 @@ def test_metrics_count_what_happened_and_are_named_as_prometheus_asks() -> None:
     assert 'seatrial_http_responses_total{route="(other)",code="404"} 1' in text
     assert 'seatrial_request_duration_seconds_bucket{product="hotel",le="+Inf"} 2' in text
     assert "else" not in text.replace("(other)", "")
+
+
+def test_metrics_tell_the_age_of_lookups_beside_what_the_contract_allows() -> None:
+    product = hotel_product(fresh_within=3600.0)
+    table = weather_table(product)
+    with Door(product=product) as door:
+        published = next_tables(None, product, {"weather": table}, door.artifacts, at=START - DAY)
+        assert door.source.table is not None
+        door.source.table = msgspec.structs.replace(
+            door.source.table, lookups=published.lookups, published_at=published.published_at
+        )
+        door.serving.refresh()
+        text = door.ask("GET", "/metrics").body.decode()
+    age = (START - (BOOKED - DAY)).total_seconds()
+    assert f'seatrial_lookup_staleness_seconds{{product="hotel",lookup="weather"}} {age}' in text
+    assert 'seatrial_lookup_staleness_bound_seconds{product="hotel",lookup="weather"} 3600.0' in text
+    assert 'seatrial_lookup_publication_age_seconds{product="hotel"} 86400.0' in text
+
+
+def test_metrics_call_a_lookup_without_any_row_infinitely_old() -> None:
+    product = hotel_product()
+    with Door(product=product) as door:
+        published = next_tables(
+            None, product, {"weather": weather_table(product, [])}, door.artifacts, at=START
+        )
+        assert door.source.table is not None
+        door.source.table = msgspec.structs.replace(door.source.table, lookups=published.lookups)
+        door.serving.refresh()
+        text = door.ask("GET", "/metrics").body.decode()
+    assert 'seatrial_lookup_staleness_seconds{product="hotel",lookup="weather"} +Inf' in text
 
 
 def test_the_lifespan_loads_and_lets_go() -> None:

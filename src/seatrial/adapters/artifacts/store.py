@@ -1,16 +1,20 @@
 """Artifacts on an object store: a folder, memory, S3, Google Cloud or Azure, all through one library."""
 
+import contextlib
 import hashlib
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import obstore
-from obstore.exceptions import AlreadyExistsError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from seatrial.errors import IntegrityBroken, NotFound
+from seatrial.errors import IntegrityBroken, NotFound, StorageFailed
 
 _SCHEME = "sha256:"
+_PATH = re.compile(r"sha256/([0-9a-f]{2})/([0-9a-f]{62})")
 
 
 class StoredArtifacts:
@@ -21,10 +25,11 @@ class StoredArtifacts:
 
     def put(self, body: bytes) -> str:
         digest = _digest(body)
-        try:
-            obstore.put(self._store, _path(digest), body, mode="create", use_multipart=False)
-        except AlreadyExistsError:
-            self._mend(digest, body)
+        with _told(digest):
+            try:
+                obstore.put(self._store, _path(digest), body, mode="create", use_multipart=False)
+            except AlreadyExistsError:
+                self._mend(digest, body)
         return digest
 
     def get(self, digest: str) -> bytes:
@@ -37,22 +42,52 @@ class StoredArtifacts:
         return body
 
     def has(self, digest: str) -> bool:
-        try:
-            obstore.head(self._store, _path(digest))
-        except FileNotFoundError:
-            return False
-        return True
+        with _told(digest):
+            try:
+                obstore.head(self._store, _path(digest))
+            except FileNotFoundError:
+                return False
+            return True
+
+    def delete(self, digest: str) -> None:
+        path = _path(digest)
+        # Stores differ in whether removing what is not there is an error.
+        with _told(digest), contextlib.suppress(FileNotFoundError):
+            obstore.delete(self._store, path)
+
+    def digests(self) -> Iterator[str]:
+        with _told("list"):
+            paths = [entry["path"] for page in obstore.list(self._store, "sha256") for entry in page]
+        for path in paths:
+            # What a writer left that died is no artifact: its name is none of ours.
+            if found := _PATH.fullmatch(path):
+                yield f"{_SCHEME}{found[1]}{found[2]}"
 
     def _read(self, digest: str) -> bytes:
-        try:
-            return obstore.get(self._store, _path(digest)).bytes().to_bytes()
-        except FileNotFoundError as error:
-            raise NotFound(f"artifact {digest}: expected its bytes in the store, found nothing") from error
+        with _told(digest):
+            try:
+                return obstore.get(self._store, _path(digest)).bytes().to_bytes()
+            except FileNotFoundError as error:
+                raise NotFound(
+                    f"artifact {digest}: expected its bytes in the store, found nothing"
+                ) from error
 
     def _mend(self, digest: str, body: bytes) -> None:
         # A loss of power can leave a truncated file under the right name; we hold the right bytes now.
         if self._read(digest) != body:
             obstore.put(self._store, _path(digest), body, mode="overwrite", use_multipart=False)
+
+
+@contextlib.contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Raises StorageFailed for what the store could not do."""
+    try:
+        yield
+    except (BaseError, OSError) as error:
+        raise StorageFailed(
+            f"artifact {what}: the store failed: {error}; nothing of it counts: see that the disk has room and the "
+            "store can be reached, then try again"
+        ) from error
 
 
 def open_artifacts(url: str | Path) -> StoredArtifacts:

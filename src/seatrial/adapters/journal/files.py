@@ -17,6 +17,8 @@ _SEGMENT = re.compile(
     rf"(?P<writer>{_WRITER})\.(?P<number>[0-9]+)\.(?P<kind>{_KIND})\.(?P<state>open|sealed)"
 )
 
+_KEPT = re.compile(rf"(?P<writer>{_WRITER})\.(?P<number>[0-9]+)\.(?P<kind>{_KIND})\.(?P<state>aside|cut)")
+
 
 class SegmentFile(msgspec.Struct, frozen=True):
     """A segment by name: `{writer}.{number}.{kind}.{state}` in the journal's folder."""
@@ -57,6 +59,13 @@ def segments(folder: Path) -> list[SegmentFile]:
     matches = [_SEGMENT.fullmatch(entry.name) for entry in os.scandir(folder)]
     found = [SegmentFile(folder, m["writer"], int(m["number"]), m["kind"], m["state"]) for m in matches if m]
     return sorted(found, key=lambda file: (file.writer, file.number))
+
+
+def kept_aside(folder: Path) -> list[SegmentFile]:
+    """Segments that were set aside, and damaged tails that were cut off, by name."""
+    matches = [_KEPT.fullmatch(entry.name) for entry in os.scandir(folder)]
+    found = [SegmentFile(folder, m["writer"], int(m["number"]), m["kind"], m["state"]) for m in matches if m]
+    return sorted(found, key=lambda file: file.path.name)
 
 
 def lock_path(folder: Path, writer: str) -> Path:

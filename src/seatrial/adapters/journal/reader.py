@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from seatrial.adapters.journal.files import (
@@ -13,12 +13,13 @@ from seatrial.adapters.journal.files import (
     REASON,
     SEALED,
     SegmentFile,
+    kept_aside,
     lock_path,
     segments,
     sync_folder,
     try_lock,
 )
-from seatrial.adapters.journal.frames import Scan, reads_again, scan
+from seatrial.adapters.journal.frames import Scan, framed, header, reads_again, scan
 from seatrial.errors import IntegrityBroken
 from seatrial.ports.journal import Segment
 
@@ -53,6 +54,18 @@ class FileJournalReader:
         file.path.rename(file.turned(ASIDE).path)
         sync_folder(file.folder)
 
+    def being_written(self) -> frozenset[str]:
+        if not self._folder.is_dir():
+            return frozenset()
+        for writer in self._writers():
+            self._recover_if_dead(writer)
+        return frozenset(file.path.name for file in segments(self._folder) if file.state == OPEN)
+
+    def forget(self, holds: Callable[[bytes], bool]) -> int:
+        if not self._folder.is_dir():
+            return 0
+        return sum(_forget(file, holds) for file in kept_aside(self._folder))
+
     def _writers(self) -> list[str]:
         locks = {path.stem for path in self._folder.glob(f"*.{LOCK}")}
         return sorted(locks | {file.writer for file in segments(self._folder) if file.state == OPEN})
@@ -81,6 +94,33 @@ class FileJournalReader:
 
     def _file(self, segment: Segment) -> SegmentFile:
         return SegmentFile(self._folder, segment.writer, segment.number, segment.kind, SEALED)
+
+
+def _forget(file: SegmentFile, holds: Callable[[bytes], bool]) -> int:
+    """How much was removed from a segment that was set aside, or a damaged tail."""
+    data = file.path.read_bytes()
+    found = scan(data, file.path.name) if file.state == ASIDE else Scan([], 0, len(data))
+    tail = data[found.good :]
+    kept = [record for record in found.records if not holds(record)]
+    left = b"" if tail and holds(tail) else tail
+    if (len(kept), left) == (len(found.records), tail):
+        return 0
+    _replace(file, (header() + framed(kept) if kept else b"") + left)
+    return len(found.records) - len(kept) + (left != tail)
+
+
+def _replace(file: SegmentFile, data: bytes) -> None:
+    """The file with other bytes, or gone when there are none, together with the reason that it was set aside for."""
+    reason = file.turned(REASON).path
+    if data:
+        fresh = file.path.with_name(f"{file.path.name}.fresh")
+        fresh.write_bytes(data)
+        _sync(fresh)
+        fresh.rename(file.path)
+    else:
+        file.path.unlink()
+        reason.unlink(missing_ok=True)
+    sync_folder(file.folder)
 
 
 def _seal_left_over(file: SegmentFile) -> None:

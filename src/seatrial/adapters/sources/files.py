@@ -1,73 +1,79 @@
-"""Tables in files: CSV, Parquet, JSON lines and Arrow IPC; one file or a glob."""
+"""Tables in files: what is new since the last reading, file by file."""
 
-from collections.abc import Callable
-from glob import glob
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from seatrial.errors import SourceFailed
-from seatrial.product.schema import Source
-
-MISSING_WORDS = ["", "NA"]
-
-
-def _read_csv(path: Path) -> pl.DataFrame:
-    return pl.read_csv(path, null_values=MISSING_WORDS, try_parse_dates=True, infer_schema_length=None)
-
-
-def _read_ipc(path: Path) -> pl.DataFrame:
-    return pl.read_ipc(path)
-
-
-def _read_json_lines(path: Path) -> pl.DataFrame:
-    return pl.read_ndjson(path, infer_schema_length=None)
-
-
-READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
-    ".csv": _read_csv,
-    ".parquet": pl.read_parquet,
-    ".jsonl": _read_json_lines,
-    ".ndjson": _read_json_lines,
-    ".arrow": _read_ipc,
-    ".ipc": _read_ipc,
-    ".feather": _read_ipc,
-}
+from seatrial.adapters.sources.asked import Asked
+from seatrial.adapters.sources.broken import Table
+from seatrial.adapters.sources.formats import format_of, read_file
+from seatrial.adapters.sources.found import Found
+from seatrial.adapters.sources.places import find_files, may_pass
+from seatrial.data.ports import Delivery
 
 
 class FileSource:
-    """Reads `path` of a source. Files of a glob are read in the order of their names and stacked."""
+    """Reads `path` of a source, one delivery per file, in the order of their names.
 
-    def read(self, name: str, source: Source, folder: Path | None) -> pl.DataFrame:
-        """The rows of all files. Raises SourceFailed when there is none, or their columns differ."""
-        paths = _paths(name, str(source.path), folder)
-        frames = [(path, read_table(path, name)) for path in paths]
-        first = frames[0][1]
-        for path, frame in frames:
-            if set(frame.columns) != set(first.columns):
-                differing = ", ".join(sorted(set(frame.columns) ^ set(first.columns)))
-                raise SourceFailed(f"source {name}: {path} and {paths[0]} differ in the columns {differing}")
-        return pl.concat([frame.select(first.columns) for _, frame in frames], how="vertical_relaxed")
+    The position is the files that were read with their stamps. New files are delivered alone; when one that was
+    read before has changed or is gone, all are delivered again, as a whole.
+    """
+
+    def read(self, asked: Asked) -> Iterator[Delivery]:
+        found = find_files(asked)
+        before = _files_before(asked)
+        stamps = {file.place: file.stamp for file in found}
+        whole = before is None or any(stamps.get(place) != stamp for place, stamp in before.items())
+        read = {} if whole or before is None else dict(before)
+        columns = None if whole or asked.since is None else asked.since["columns"]
+        first = None
+        for file in found:
+            if file.place in read:
+                continue
+            table = _table(asked, file)
+            columns, first = columns or table.frame.columns, first or file.place
+            _check_columns(asked, file.place, table.frame.columns, columns, first)
+            read[file.place] = file.stamp
+            yield Delivery(
+                frame=table.frame.select(columns),
+                position={"files": dict(read), "columns": columns},
+                whole=whole,
+                origin=file.place,
+                unreadable=_placed(table.unreadable, file.place),
+            )
 
 
-def read_table(path: Path, name: str = "table") -> pl.DataFrame:
-    """The table in one file, by its ending. Raises SourceFailed for an unknown ending or a file that is broken."""
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise SourceFailed(f"source {name}: cannot read {path}; its name must end in {', '.join(READERS)}")
-    try:
-        return reader(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise SourceFailed(f"source {name}: cannot read {path}: {error}") from error
+def _files_before(asked: Asked) -> Mapping[str, str] | None:
+    return None if asked.since is None else asked.since.get("files")
 
 
-def _paths(name: str, pattern: str, folder: Path | None) -> list[Path]:
-    if folder is None and not Path(pattern).is_absolute():
-        raise SourceFailed(
-            f"source {name}: {pattern} is relative, and this product was read without its folder"
-        )
-    place = str((folder or Path()) / pattern)
-    found = sorted(Path(path) for path in glob(place, recursive=True))  # noqa: PTH207 - takes absolute patterns
-    if not found:
-        raise SourceFailed(f"source {name}: no file at {place}")
-    return found
+def _table(asked: Asked, file: Found) -> Table:
+    with asked.telling(f"cannot read {file.place}"), TemporaryDirectory(prefix="seatrial-") as folder:
+        kind = format_of(file.place, asked.source.format)
+        local = asked.retries.call(lambda: file.fetch(Path(folder)), may_pass)
+        return read_file(local, kind, asked.source.csv)
+
+
+def _check_columns(asked: Asked, place: str, now: Sequence[str], before: Sequence[str], first: str) -> None:
+    if set(now) == set(before):
+        return
+    new, gone = sorted(set(now) - set(before)), sorted(set(before) - set(now))
+    other = "those read before" if place == first else first
+    renamed = [f"; was {old} renamed to {name}?" for old in gone if (name := _renamed(old, new, gone))]
+    differing = ", ".join(sorted([*new, *gone]))
+    raise asked.failed(f"{place} and {other} differ in the columns {differing}{''.join(renamed)}")
+
+
+def _renamed(old: str, new: Sequence[str], gone: Sequence[str]) -> str | None:
+    """What a column may be called now: the most similar new name, or the only one."""
+    close = get_close_matches(old, new, n=1, cutoff=0.5)
+    if close:
+        return close[0]
+    return new[0] if len(new) == len(gone) == 1 else None
+
+
+def _placed(unreadable: pl.DataFrame, place: str) -> pl.DataFrame:
+    return unreadable.with_columns(pl.format("{} (in {})", "received", pl.lit(place)).alias("received"))

@@ -1,21 +1,44 @@
 """One reader for every kind of source."""
 
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import polars as pl
-
+from seatrial.adapters.sources.asked import Asked, asked
 from seatrial.adapters.sources.files import FileSource
+from seatrial.adapters.sources.modules import Modules
 from seatrial.adapters.sources.python import PythonSource
+from seatrial.data.ports import Delivery, Position
 from seatrial.product.schema import Source
 
 
 class Sources:
-    """Reads whatever kind a source is. Make a new one for each reading: Python sources keep their modules."""
+    """Reads whatever kind a source is. Make a new one for each reading: Python sources keep their modules.
 
-    def __init__(self) -> None:
-        self._files, self._python = FileSource(), PythonSource()
+    `sleep` waits between two attempts.
+    """
 
-    def read(self, name: str, source: Source, folder: Path | None) -> pl.DataFrame:
-        """The whole table of a source. Raises SourceFailed when it cannot be read."""
-        reader = self._python if source.python is not None else self._files
-        return reader.read(name, source, folder)
+    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._sleep, self._modules = sleep, Modules()
+
+    def read(
+        self, name: str, source: Source, folder: Path | None, *, since: Position | None = None
+    ) -> Iterator[Delivery]:
+        """What the source delivers after `since`, or all of it. Raises SourceFailed when it cannot be read."""
+        return self._kind(source.kind)(asked(name, source, folder, since, self._sleep))
+
+    def _kind(self, kind: str) -> Callable[[Asked], Iterator[Delivery]]:
+        # Database, table and dlt libraries cost up to a second each, which who reads files should not pay.
+        if kind == "sql":
+            from seatrial.adapters.sources.sql import SqlSource
+
+            return SqlSource().read
+        if kind == "delta":
+            from seatrial.adapters.sources.delta import DeltaSource
+
+            return DeltaSource().read
+        if kind == "dlt":
+            from seatrial.adapters.sources.dlt_resources import DltSource
+
+            return DltSource(self._modules).read
+        return PythonSource(self._modules).read if kind == "python" else FileSource().read

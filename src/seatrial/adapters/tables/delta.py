@@ -1,18 +1,24 @@
 """Tables as Delta Lake tables, in a folder or an object store."""
 
 import contextlib
+import logging
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from obstore.exceptions import BaseError
 
 from seatrial.adapters.tables.dtypes import check_storable
-from seatrial.errors import Conflict, DataRefused
+from seatrial.adapters.tables.objects import open_objects, table_names
+from seatrial.adapters.tables.traces import remove_traces
+from seatrial.errors import Conflict, DataRefused, StorageFailed
 
+_log = logging.getLogger(__name__)
 _TRIES = 10
 # Every commit leaves a small file, and reading costs per file; joining them costs as much as 40 commits.
 _COMPACT_EVERY = 100
@@ -39,14 +45,10 @@ class DeltaTables:
                 if version <= _committed(handle, writer):
                     return False
                 check_storable(table, frame, _schema(handle))
-                with contextlib.suppress(CommitFailedError):  # another process came first: look again
-                    _commit(handle, frame, writer, version)
+                if _came_first(table, partial(_commit, handle, frame, writer, version)):
                     _compact_sometimes(handle)
                     return True
-        raise Conflict(
-            f"table {table}: commit {version} of {writer} met other writers {_TRIES} times, "
-            "expected a free moment; try again later"
-        )
+        raise _crowded(table, f"commit {version} of {writer}")
 
     def version(self, table: str, writer: str) -> int | None:
         with self._lock:
@@ -56,19 +58,57 @@ class DeltaTables:
     def read(
         self, table: str, *, where: pl.Expr | None = None, columns: Sequence[str] | None = None
     ) -> pl.DataFrame:
-        with self._lock:
-            handle = self._fresh(table)
-            if handle is None:
-                return pl.DataFrame()
-            scan = pl.scan_delta(handle)
-        scan = scan if where is None else scan.filter(where)
-        scan = scan if columns is None else scan.select(columns)
-        return scan.collect()
+        for _ in range(_TRIES):
+            with self._lock:
+                handle = self._fresh(table)
+                if handle is None:
+                    return pl.DataFrame()
+                version, scan = handle.version(), pl.scan_delta(handle)
+            scan = scan if where is None else scan.filter(where)
+            scan = scan if columns is None else scan.select(columns)
+            try:
+                return scan.collect()
+            except (OSError, pl.exceptions.ComputeError) as error:
+                # A rewrite removes the files of older states, also from under those who are reading them.
+                if self._stands_at(table, version):
+                    raise StorageFailed(f"table {table}: its rows could not be read: {error}") from error
+        raise _crowded(table, "reading")
 
     def rows(self, table: str) -> int:
         with self._lock:
             handle = self._fresh(table)
             return handle.count() if handle else 0
+
+    def names(self, prefix: str = "") -> list[str]:
+        with _told(prefix, "the tables could not be listed"):
+            return [name for name in table_names(self._root, self._options) if name.startswith(prefix)]
+
+    def rewrite(self, table: str, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+        with self._lock:
+            for _ in range(_TRIES):
+                handle = self._fresh(table)
+                if handle is None:
+                    return
+                stored = pl.scan_delta(handle).collect()
+                left = change(stored)
+                _check_same_columns(table, stored, left)
+                if left.equals(stored):
+                    self._remove_traces(table, handle)
+                    return
+                # Rows that others add meanwhile are kept as they are; the next turn changes them.
+                _came_first(table, partial(write_deltalake, handle, left, mode="overwrite"))
+        raise _crowded(table, "its rewriting")
+
+    def _remove_traces(self, table: str, handle: DeltaTable) -> None:
+        store = open_objects(self._url(table), self._options)
+        if store is not None:
+            with _told(table, "its old files could not be removed"):
+                remove_traces(handle, store)
+
+    def _stands_at(self, table: str, version: int) -> bool:
+        with self._lock:
+            handle = self._fresh(table)
+            return handle is not None and handle.version() == version
 
     def _fresh(self, table: str) -> DeltaTable | None:
         """The table at its newest version, or None when nobody has made it."""
@@ -84,16 +124,17 @@ class DeltaTables:
     def _create(self, table: str, frame: pl.DataFrame) -> DeltaTable:
         # Made empty first: a commit into a table that is not open is not checked against other writers.
         check_storable(table, frame, {})
-        # Another process may make it first, which shows as one of several errors; opening it then decides.
-        with contextlib.suppress(DeltaError):
-            write_deltalake(
-                self._url(table),
-                frame.clear(),
-                mode="ignore",
-                storage_options=self._options,
-                configuration=_statistics(frame),
-            )
-        self._handles[table] = DeltaTable(self._url(table), storage_options=self._options)
+        with _told(table, "it could not be made"):
+            # Another process may make it first, which shows as one of several errors; opening it then decides.
+            with contextlib.suppress(DeltaError):
+                write_deltalake(
+                    self._url(table),
+                    frame.clear(),
+                    mode="ignore",
+                    storage_options=self._options,
+                    configuration=_statistics(frame),
+                )
+            self._handles[table] = DeltaTable(self._url(table), storage_options=self._options)
         return self._handles[table]
 
     def _url(self, table: str) -> str:
@@ -123,15 +164,53 @@ def _commit(handle: DeltaTable, frame: pl.DataFrame, writer: str, version: int) 
     )
 
 
+def _came_first(table: str, commit: Callable[[], None]) -> bool:
+    """Whether the commit was made; False when another process came first, so that one has to look again."""
+    try:
+        with _told(table, "its rows could not be written"):
+            commit()
+    except CommitFailedError:
+        return False
+    return True
+
+
 def _compact_sometimes(handle: DeltaTable) -> None:
     if handle.version() % _COMPACT_EVERY:
         return
-    with contextlib.suppress(
-        CommitFailedError
-    ):  # another process joined the same files: nothing is left to do
+    try:
         handle.optimize.compact()
-        # Files that were joined longer than the table's retention ago (a week), so nobody reads them any more.
-        handle.vacuum(dry_run=False)
+        # Files that were joined, or left by a writer that died, longer ago than the table's retention (a week).
+        handle.vacuum(dry_run=False, full=True)
+    except (DeltaError, OSError) as error:
+        # Another process joined or rewrote the same files, or the disk is full: the rows stand either way.
+        _log.info("table %s is not compacted this time: %s", handle.table_uri, error)
+
+
+@contextlib.contextmanager
+def _told(table: str, what: str) -> Iterator[None]:
+    """Raises StorageFailed for what the store could not do; conflicts with other writers pass through."""
+    try:
+        yield
+    except CommitFailedError:
+        raise
+    except (DeltaError, BaseError, OSError) as error:
+        raise StorageFailed(
+            f"table {table}: {what}: {error}; nothing of it counts and what was stored is untouched; "
+            "see that the disk has room and the store can be reached, then try again"
+        ) from error
+
+
+def _check_same_columns(table: str, stored: pl.DataFrame, left: pl.DataFrame) -> None:
+    if left.schema != stored.schema:
+        raise DataRefused(
+            f"table {table}: rewriting it expected the columns {dict(stored.schema)}, got {dict(left.schema)}"
+        )
+
+
+def _crowded(table: str, what: str) -> Conflict:
+    return Conflict(
+        f"table {table}: {what} met other writers {_TRIES} times, expected a free moment; try again later"
+    )
 
 
 def _statistics(frame: pl.DataFrame) -> dict[str, str | None]:

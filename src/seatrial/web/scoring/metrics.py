@@ -1,7 +1,9 @@
 """The counters as Prometheus text (exposition format 0.0.4)."""
 
+import math
 from collections.abc import Iterable, Mapping
 
+from seatrial.product.staleness import staleness
 from seatrial.serve.counters import Histogram
 from seatrial.serve.serving import Serving
 
@@ -43,6 +45,7 @@ def _add_serving(page: "_Page", serving: Serving) -> None:
     page.add("seatrial_queue_depth", "gauge", serving.queue_depth, product=product)
     page.add("seatrial_ready", "gauge", int(serving.ready), product=product)
     _add_releases(page, serving)
+    _add_lookups(page, serving)
 
 
 def _add_releases(page: "_Page", serving: Serving) -> None:
@@ -61,6 +64,25 @@ def _add_releases(page: "_Page", serving: Serving) -> None:
             phase=str(release.phase),
         )
     page.add("seatrial_canary_share_ratio", "gauge", routes.share, product=serving.product)
+
+
+def _add_lookups(page: "_Page", serving: Serving) -> None:
+    """How old the lookups are that answers are made from, beside what the contract allows."""
+    routes, routed, now = serving.engine.routes, serving.routed, serving.now()
+    if routes is None or routed is None:
+        return
+    product = routes.live.product
+    for name, published in sorted(routed.lookups.items()):
+        if name not in product.lookup_names or product.lookup(name).as_of is None:
+            continue
+        found = staleness(product, name, published.newest_at(now), now)
+        labels = {"product": serving.product, "lookup": name}
+        page.add("seatrial_lookup_staleness_seconds", "gauge", found.seconds, **labels)
+        if found.bound is not None:
+            page.add("seatrial_lookup_staleness_bound_seconds", "gauge", found.bound, **labels)
+    if routed.published_at is not None:
+        age = (now - routed.published_at).total_seconds()
+        page.add("seatrial_lookup_publication_age_seconds", "gauge", age, product=serving.product)
 
 
 class _Page:
@@ -91,7 +113,11 @@ class _Page:
     def _sample(self, name: str, kind: str, sample: str, value: float, labels: Mapping[str, str]) -> None:
         self._kinds.setdefault(name, kind)
         shown = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
-        self._lines.setdefault(name, []).append(f"{sample}{{{shown}}} {value}")
+        self._lines.setdefault(name, []).append(f"{sample}{{{shown}}} {_number(value)}")
+
+
+def _number(value: float) -> str:
+    return "+Inf" if value == math.inf else str(value)
 
 
 def _escaped(text: str) -> str:

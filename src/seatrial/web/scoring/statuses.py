@@ -17,6 +17,7 @@ STATUS: dict[type[errors.SeatrialError], int] = {
     errors.SettingsInvalid: 500,
     errors.MissingExtra: 500,
     errors.SourceFailed: 503,
+    errors.StorageFailed: 503,
     errors.NotReady: 503,
     errors.Overloaded: 503,
     errors.JournalUnavailable: 503,

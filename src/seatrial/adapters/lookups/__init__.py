@@ -1,0 +1,1 @@
+"""Lookup tables where requests can read them without a network call."""

@@ -1,0 +1,1 @@
+"""The data report: one HTML page, complete in itself."""

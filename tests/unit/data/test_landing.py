@@ -1,0 +1,331 @@
+"""Sources landed: what is new is added, what broke the contract is kept aside, and nothing is lost on the way."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import polars as pl
+import pytest
+
+from seatrial.contract.model import Contract, Freshness
+from seatrial.contract.odcs import write_contract
+from seatrial.data.landing import Landing
+from seatrial.data.loads import last_load, loads_of, stored_rows
+from seatrial.data.quarantine import open_rows
+from seatrial.data.read import stored_tables
+from seatrial.errors import ContractInvalid, DataRefused, NotFound, SourceFailed
+from seatrial.facts.load import Load
+from seatrial.facts.tables import source_table
+from seatrial.ports.workspace import Workspace
+from seatrial.product.lookups import KNOWN_FROM
+from seatrial.product.product import Product
+from seatrial.product.read import parse_product
+from tests.fakes.clock import MemoryClock
+from tests.fakes.sources import MemorySources
+from tests.fakes.workspace import memory_workspace
+from tests.harbour import PRODUCT_FILE, START, TABLES, call, frame, harbour_product, tide
+
+PRODUCT = harbour_product()
+INCREMENTAL = PRODUCT_FILE.replace(
+    "calls: {path: calls.csv}", "calls: {path: calls.csv, incremental: announced_at}"
+).replace("tides: {path: tides.csv}", "tides: {path: tides.csv, incremental: measured_at}")
+FOLLOWED = harbour_product(INCREMENTAL)
+
+
+def sources(*calls: dict[str, Any], tides: list[dict[str, Any]] | None = None) -> MemorySources:
+    return MemorySources(
+        {
+            "calls": frame("calls", list(calls)),
+            "tides": frame("tides", [tide(0, 4.0)] if tides is None else tides),
+            "ships": frame("ships", [{"ship": "Argo", "length": 20.0}]),
+        }
+    )
+
+
+def land(workspace: Workspace, reader: MemorySources, product: Product = PRODUCT) -> tuple[Load, ...]:
+    return Landing(
+        product=product, reader=reader, workspace=workspace, latest=lambda: START + timedelta(99)
+    ).land()
+
+
+def stored(workspace: Workspace, source: str = "calls", load: int | None = None) -> pl.DataFrame:
+    with workspace.metadata.begin() as transaction:
+        made = loads_of(transaction, "harbour", source)
+    chosen = made[-1] if load is None else next(one for one in made if one.number == load)
+    return stored_rows(workspace.tables, chosen)
+
+
+def names(rows: pl.DataFrame) -> list[str]:
+    return rows["call"].to_list()
+
+
+def with_calls(change: Callable[[Any], Any], version: str = "1.1.0", file: str = PRODUCT_FILE) -> Product:
+    """The product under another contract of its calls."""
+    calls, *others = TABLES
+    return parse_product(
+        file, write_contract(Contract(id="harbour", version=version, tables=(change(calls), *others)))
+    )
+
+
+def test_the_first_landing_stores_every_sound_row_and_keeps_the_others_aside() -> None:
+    workspace = memory_workspace()
+    loads = land(workspace, sources(call(0, 1), call(1, 2, crew=0), call(2, 3)))
+    assert [(one.id, one.delivered, one.added, one.quarantined) for one in loads] == [
+        ("calls-0001", 3, 2, 1),
+        ("tides-0001", 1, 1, 0),
+        ("ships-0001", 1, 1, 0),
+    ]
+    assert names(stored(workspace)) == ["c0", "c2"]
+    aside = open_rows(workspace.tables, "harbour", source="calls")
+    assert aside.select("rule", "load", "line").rows() == [("crew.minimum", 1, 1)]
+
+
+def test_nothing_new_makes_no_load() -> None:
+    workspace = memory_workspace()
+    reader = sources(call(0, 1), call(1, 2, crew=0))
+    land(workspace, reader)
+    assert land(workspace, reader) == ()
+
+
+def test_a_whole_delivery_adds_what_is_new_and_removes_what_is_gone() -> None:
+    workspace = memory_workspace()
+    land(workspace, sources(call(0, 1), call(1, 2), call(2, 3)))
+    [load] = land(workspace, sources(call(0, 1), call(2, 3, crew=7), call(3, 4)))
+    assert (load.added, load.removed) == (2, 2)
+    assert names(stored(workspace)) == ["c0", "c2", "c3"]
+    assert names(stored(workspace, load=1)) == ["c0", "c1", "c2"], "the earlier state can be read again"
+
+
+def test_an_increment_is_added_to_what_is_there() -> None:
+    workspace = memory_workspace()
+    land(workspace, sources(call(0, 1)), FOLLOWED)
+    [load] = land(workspace, sources(call(0, 1), call(1, 2)), FOLLOWED)
+    assert (load.whole, load.delivered, load.added, load.removed) == (False, 1, 1, 0)
+    assert names(stored(workspace)) == ["c0", "c1"]
+
+
+def test_an_incremental_row_takes_the_place_of_the_one_with_its_key() -> None:
+    workspace = memory_workspace()
+    land(workspace, sources(call(0, 1), call(1, 2)), FOLLOWED)
+    [load] = land(workspace, sources(call(0, 1), call(1, 2), call(0, 3, crew=50)), FOLLOWED)
+    assert (load.added, load.removed) == (1, 1)
+    assert stored(workspace).select("call", "crew").rows() == [("c1", 11), ("c0", 50)]
+
+
+def test_an_incremental_row_that_comes_again_is_skipped() -> None:
+    workspace = memory_workspace()
+    land(workspace, sources(call(0, 1)), FOLLOWED)
+    [load] = land(workspace, sources(call(0, 1), call(0, 1), call(1, 2)), FOLLOWED)
+    assert (load.delivered, load.added) == (2, 1)
+
+
+def test_a_source_that_broke_is_told_and_the_others_are_landed() -> None:
+    workspace = memory_workspace()
+    reader = sources(call(0, 1))
+    del reader.frames["ships"]
+    with pytest.raises(SourceFailed, match="source ships: not there"):
+        land(workspace, reader)
+    assert names(stored(workspace)) == ["c0"]
+    with pytest.raises(NotFound, match="nothing is stored of ships"):
+        stored_tables(PRODUCT, workspace)
+
+
+def test_too_many_bad_rows_stop_the_source_and_nothing_of_it_is_stored() -> None:
+    workspace = memory_workspace()
+    with pytest.raises(DataRefused, match="source calls: 2 of 3 rows"):
+        land(workspace, sources(call(0, 1, crew=0), call(1, 2, crew=0), call(2, 3)))
+    with workspace.metadata.begin() as transaction:
+        assert last_load(transaction, "harbour", "calls") is None
+
+
+def test_one_bad_row_in_a_small_increment_does_not_stop_it() -> None:
+    workspace = memory_workspace()
+    many = [call(number, number) for number in range(20)]
+    land(workspace, sources(*many), FOLLOWED)
+    [load] = land(workspace, sources(*many, call(20, 20, crew=0)), FOLLOWED)
+    assert (load.delivered, load.added, load.quarantined) == (1, 0, 1)
+
+
+def test_a_row_that_is_mended_at_its_source_is_put_aside_no_more() -> None:
+    workspace = memory_workspace()
+    land(workspace, sources(call(0, 1), call(1, 2, crew=0)))
+    land(workspace, sources(call(0, 1), call(1, 2, crew=3)))
+    assert open_rows(workspace.tables, "harbour", source="calls").is_empty()
+    [how] = workspace.tables.read("harbour.quarantine_settled")["how"].to_list()
+    assert how == "delivered anew without it"
+
+
+def test_a_bad_row_that_is_delivered_again_is_listed_once() -> None:
+    workspace = memory_workspace()
+    land(workspace, sources(call(0, 1), call(1, 2, crew=0)))
+    land(workspace, sources(call(0, 1), call(1, 2, crew=0), call(2, 3)))
+    assert workspace.tables.rows("harbour.quarantine") == 1
+
+
+def test_rows_stored_under_a_tighter_contract_are_checked_again() -> None:
+    workspace = memory_workspace()
+    land(workspace, sources(call(0, 1), call(1, 2), call(2, 3)), FOLLOWED)
+    tighter = with_calls(
+        lambda table: msgspec.structs.replace(
+            table,
+            columns=tuple(
+                msgspec.structs.replace(one, minimum=11) if one.name == "crew" else one
+                for one in table.columns
+            ),
+        ),
+        version="2.0.0",
+        file=INCREMENTAL,
+    )
+    [load] = land(workspace, sources(call(0, 1), call(1, 2), call(2, 3)), tighter)
+    assert (load.kind, load.removed, load.quarantined) == ("recheck", 1, 1)
+    assert names(stored(workspace)) == ["c1", "c2"]
+
+
+def test_rows_put_aside_under_a_stricter_contract_come_back_under_a_wider_one() -> None:
+    workspace = memory_workspace()
+    land(workspace, sources(call(0, 1), call(1, 2, crew=0), call(2, 3)), FOLLOWED)
+    wider = with_calls(
+        lambda table: msgspec.structs.replace(
+            table,
+            columns=tuple(
+                msgspec.structs.replace(one, minimum=0) if one.name == "crew" else one
+                for one in table.columns
+            ),
+        ),
+        file=INCREMENTAL,
+    )
+    land(workspace, sources(call(0, 1), call(1, 2, crew=0), call(2, 3)), wider)
+    assert sorted(names(stored(workspace))) == ["c0", "c1", "c2"]
+    assert open_rows(workspace.tables, "harbour", source="calls").is_empty()
+
+
+def test_a_breaking_contract_without_a_new_major_version_is_refused() -> None:
+    workspace = memory_workspace()
+    land(workspace, sources(call(0, 1)))
+    without = with_calls(
+        lambda table: msgspec.structs.replace(
+            table,
+            columns=tuple(
+                msgspec.structs.replace(one, required=True) if one.name == "ship" else one
+                for one in table.columns
+            ),
+        )
+    )
+    with pytest.raises(ContractInvalid, match="ship"):
+        land(workspace, sources(call(0, 1)), without)
+
+
+def test_a_column_whose_type_changed_begins_a_table_of_its_own() -> None:
+    workspace = memory_workspace()
+    land(workspace, sources(call(0, 1), call(1, 2)))
+    floats = with_calls(
+        lambda table: msgspec.structs.replace(
+            table,
+            columns=tuple(
+                msgspec.structs.replace(one, type="float") if one.name == "crew" else one
+                for one in table.columns
+            ),
+        ),
+        version="2.0.0",
+    )
+    [load] = land(workspace, sources(call(0, 1), call(1, 2)), floats)
+    assert load.table != source_table("harbour", "calls")
+    assert stored(workspace)["crew"].to_list() == [10.0, 11.0]
+    assert stored(workspace, load=1)["crew"].to_list() == [10, 11]
+
+
+def test_what_could_not_be_read_as_rows_is_put_aside_too() -> None:
+    workspace = memory_workspace()
+    reader = sources(call(0, 1))
+    reader.unreadable["calls"] = pl.DataFrame(
+        {
+            "line": [7],
+            "rule": ["file.ragged"],
+            "expected": ["9 fields"],
+            "received": ["3 fields"],
+            "row": ['"a,b,c"'],
+        }
+    )
+    [calls, *_] = land(workspace, reader)
+    assert (calls.delivered, calls.added, calls.quarantined) == (2, 1, 1)
+    aside = open_rows(workspace.tables, "harbour", source="calls")
+    assert aside.select("rule", "line", "row").rows() == [("file.ragged", 7, '"a,b,c"')]
+
+
+STALE = Freshness(column="measured_at", seconds=7200)
+
+
+def fresh_tides(file: str) -> Product:
+    """The product, whose tides must not be older than two hours."""
+    calls, tides, ships = TABLES
+    tides = msgspec.structs.replace(tides, freshness=(STALE,))
+    contract = Contract(id="harbour", version="1.0.0", tables=(calls, tides, ships))
+    return parse_product(file, write_contract(contract))
+
+
+def test_a_feed_that_stopped_is_refused_though_it_delivers_nothing_wrong() -> None:
+    clock = MemoryClock(START + timedelta(hours=2))
+    workspace = memory_workspace(clock)
+    product = fresh_tides(INCREMENTAL)
+    reader = sources(call(0, 1), tides=[tide(0, 4.0), tide(1, 5.0)])
+    land(workspace, reader, product)
+    clock.advance(hours=2)
+    with pytest.raises(DataRefused, match="measured_at"):
+        land(workspace, reader, product)
+    reader.frames["tides"] = frame("tides", [tide(0, 4.0), tide(1, 5.0), tide(3, 6.0)])
+    assert len(land(workspace, reader, product)) == 1
+
+
+def test_rows_of_a_stale_feed_are_stored_all_the_same_and_the_logbook_tells() -> None:
+    clock = MemoryClock(START + timedelta(hours=9))
+    workspace = memory_workspace(clock)
+    with pytest.raises(DataRefused, match="measured_at"):
+        land(workspace, sources(call(0, 1)), fresh_tides(PRODUCT_FILE))
+    assert stored(workspace, "tides").height == 1
+    with workspace.metadata.begin() as transaction:
+        told = [(entry.kind, entry.subject) for entry in transaction.logbook("harbour")]
+    assert ("source refused", "tides") in told
+
+
+def test_a_corrected_lookup_row_is_known_from_when_it_was_read() -> None:
+    clock = MemoryClock(START)
+    workspace = memory_workspace(clock)
+    land(workspace, sources(call(0, 1), tides=[tide(0, 4.0), tide(1, 5.0)]))
+    clock.advance(days=1)
+    land(workspace, sources(call(0, 1), tides=[tide(0, 4.0), tide(1, 8.0), tide(2, 6.0)]))
+    tides = stored_tables(PRODUCT, workspace).histories["tides"]
+    later = START + timedelta(days=1)
+    assert tides.select("depth", KNOWN_FROM).rows() == [(4.0, None), (5.0, None), (8.0, later), (6.0, None)]
+
+
+def test_a_load_whose_record_was_lost_after_its_commit_is_recorded_and_not_repeated() -> None:
+    workspace = memory_workspace()
+    land(workspace, sources(call(0, 1)), FOLLOWED)
+    lost = _Lost(workspace)
+    with pytest.raises(_Killed):
+        land(lost.workspace, sources(call(0, 1), call(1, 2)), FOLLOWED)
+    loads = land(workspace, sources(call(0, 1), call(1, 2), call(2, 3)), FOLLOWED)
+    assert [one.added for one in loads] == [1], "the killed load was whole"
+    assert names(stored(workspace)) == ["c0", "c1", "c2"]
+
+
+class _Killed(Exception):
+    """Stands for the end of the process."""
+
+
+class _Lost:
+    """A workspace whose tables take the rows of calls and kill the process right after."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        from dataclasses import replace
+
+        self.tables = workspace.tables
+        self.workspace = replace(workspace, tables=self)  # type: ignore[arg-type]
+
+    def append(self, table: str, rows: pl.DataFrame, *, writer: str, version: int) -> bool:
+        self.tables.append(table, rows, writer=writer, version=version)
+        raise _Killed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tables, name)

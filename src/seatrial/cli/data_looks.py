@@ -138,10 +138,11 @@ def _state(
 
 def _hidden(product: "Product", table: str) -> frozenset[str]:
     """The columns whose values are shown nowhere."""
-    from seatrial.contract.masking import sensitive, sensitive_anywhere
+    from seatrial.contract.masking import sensitive
+    from seatrial.product.hidden import hidden_in_examples
 
     contract = product.contract.table(table)
-    return sensitive(contract) if contract else sensitive_anywhere(product.contract)
+    return sensitive(contract) if contract else hidden_in_examples(product)
 
 
 def _contract_changes(workspace: "Workspace", product: "Product", meant: "Pair") -> "tuple[Change, ...]":

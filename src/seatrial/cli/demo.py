@@ -179,7 +179,7 @@ class _Demo:
         from seatrial.wiring import source_reader
 
         product = read_product(self.folder)
-        found = read_sources(product, source_reader(), at=SETTLED_AT).tables
+        found = read_sources(product, source_reader(), at=SETTLED_AT, latest=END).tables
         flights = found.frames[product.file.examples.source]
         made_at, until = pl.col(product.made_at), LAUNCH + timedelta(days=SERVED_DAYS)
         served = flights.filter((made_at >= LAUNCH) & (made_at < until)).sort(product.made_at)

@@ -55,8 +55,10 @@ def init(
     )
     written = {"product": str(app.folder / "product.yaml"), "contract": str(app.folder / "contract.yaml")}
     missing = bullets(intake.missing) if intake.missing else "  nothing is missing"
-    suspected = bullets([one.words for one in intake.suspected])
-    leaks = f"\nwithheld from the features, for they may be known only later:\n{suspected}" if suspected else ""
+    suspected = bullets([str(one) for one in intake.suspected])
+    leaks = (
+        f"\nwithheld from the features, for they may be known only later:\n{suspected}" if suspected else ""
+    )
     app.show(
         {**written, "missing": intake.missing, "suspected": intake.suspected},
         lambda: f"wrote {written['product']}\nwrote {written['contract']}{leaks}\nstill missing:\n{missing}",

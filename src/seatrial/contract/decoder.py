@@ -15,6 +15,7 @@ import polars as pl
 
 from seatrial.contract.expressions import row_rule_expression
 from seatrial.contract.fields import Unfit, field_steps, field_type
+from seatrial.contract.masking import masked_faults
 from seatrial.contract.model import ColumnContract, RowRule, TableContract
 from seatrial.contract.types import polars_type
 from seatrial.contract.wording import column_words
@@ -35,6 +36,7 @@ class RowDecoder:
     """
 
     def __init__(self, table: TableContract, columns: Sequence[str]) -> None:
+        self._table = table
         self._columns = tuple(_column(table, name) for name in columns)
         self._names = tuple(columns)
         self._types = {column.name: field_type(column) for column in self._columns}
@@ -54,8 +56,8 @@ class RowDecoder:
         try:
             rows = [self._plain(row) for row in self._json.decode(body)]
         except _NOT_FIT:
-            return self.convert(_objects(body))
-        return rows if not self._rules.broken(rows) else self.convert(_objects(body))
+            return self.convert(self._objects(body))
+        return rows if not self._rules.broken(rows) else self.convert(self._objects(body))
 
     def convert(self, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
         """The same for rows that are Python objects already. Raises RequestInvalid."""
@@ -65,7 +67,14 @@ class RowDecoder:
         return [row for _, row in good]
 
     def partial(self, rows: Sequence[Any]) -> tuple[list[tuple[int, Row]], list[Fault]]:
-        """The sound rows with their positions, and the faults of the others (row, field, expected, received)."""
+        """The sound rows with their positions, and the faults of the others (row, field, expected, received).
+
+        Faults show no value of a column that the contract classifies.
+        """
+        good, faults = self._judged(rows)
+        return good, masked_faults(self._table, faults)
+
+    def _judged(self, rows: Sequence[Any]) -> tuple[list[tuple[int, Row]], list[Fault]]:
         try:
             plain = [self._plain(row) for row in msgspec.convert(rows, self._rows)]
         except _NOT_FIT:
@@ -76,6 +85,18 @@ class RowDecoder:
         fallen = {good[place][0] for place, _ in broken}
         faults += [self._rules.fault(*good[place], rule) for place, rule in broken]
         return [one for one in good if one[0] not in fallen], faults
+
+    def _objects(self, body: bytes | msgspec.Raw) -> list[Any]:
+        try:
+            rows = msgspec.json.decode(body)
+        except msgspec.MsgspecError as error:
+            raise RequestInvalid(
+                [_fault(None, "", "a JSON array of objects", str(error), quoted=False)]
+            ) from error
+        if not isinstance(rows, list):
+            fault = _fault(None, "", "a JSON array of objects", rows)
+            raise RequestInvalid(masked_faults(self._table, [fault]))
+        return rows
 
     def _one_by_one(self, rows: Sequence[Any]) -> tuple[list[tuple[int, Row]], list[Fault]]:
         good: list[tuple[int, Row]] = []
@@ -182,18 +203,6 @@ def _row_type(columns: Sequence[ColumnContract], types: Mapping[str, Any]) -> An
     ]
     names = {f"c{index}": column.name for index, column in enumerate(columns)}
     return msgspec.defstruct("Row", fields, kw_only=True, forbid_unknown_fields=True, rename=names)
-
-
-def _objects(body: bytes | msgspec.Raw) -> list[Any]:
-    try:
-        rows = msgspec.json.decode(body)
-    except msgspec.MsgspecError as error:
-        raise RequestInvalid(
-            [_fault(None, "", "a JSON array of objects", str(error), quoted=False)]
-        ) from error
-    if not isinstance(rows, list):
-        raise RequestInvalid([_fault(None, "", "a JSON array of objects", rows)])
-    return rows
 
 
 def _fault(row: int | None, field: str, expected: str, received: object, *, quoted: bool = True) -> Fault:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from seatrial.contract.canonical import row_json
-from seatrial.contract.check import Checked, check_table
+from seatrial.contract.check import Checked, check_table, sayable
 from seatrial.contract.model import TableContract
 from seatrial.contract.quarantine import quarantine_rows
 from seatrial.contract.types import polars_type
@@ -107,7 +107,7 @@ def _as_delivered(
 ) -> pl.DataFrame:
     """The rows put aside with their text as delivered, so that a row has one identity, corrected or not."""
     lines = quarantined["line"].unique(maintain_order=True)
-    rows = [row_json(row) for row in frame[lines].iter_rows(named=True)]
+    rows = [row_json(row) for row in sayable(frame[lines]).iter_rows(named=True)]
     texts = pl.DataFrame({"line": lines, "row": pl.Series(rows, dtype=pl.String)})
     broken = quarantined.select("line", "rule", "expected", "received")
     named = broken.join(texts, on="line", how="left", maintain_order="left")

@@ -9,7 +9,7 @@ from seatrial.contract.types import TIMESTAMP
 from seatrial.errors import DataRefused
 
 # Little-endian, so that every machine hashes the same bytes.
-_LAYOUT = {pl.Float64: "<f8", pl.Int64: "<i8", pl.Boolean: "u1"}
+_LAYOUT = {pl.Float64: "<f8", pl.Int64: "<i8", pl.Int32: "<i4", pl.Boolean: "u1"}
 
 
 def rows_digest(frame: pl.DataFrame) -> str:
@@ -35,7 +35,7 @@ def _canonical(name: str, dtype: pl.DataType) -> pl.Expr:
         # Sorting cannot tell -0.0 from 0.0, nor one NaN from another.
         plain = pl.when(column == 0).then(0.0).when(column.is_nan()).then(float("nan")).otherwise(column)
         return plain.alias(name)
-    if dtype in (pl.Int64, pl.Boolean, pl.String, TIMESTAMP):
+    if dtype in (pl.Int64, pl.Boolean, pl.String, pl.Date, TIMESTAMP):
         return column
     raise DataRefused(f"column {name}: a table with a digest holds contract types only, got {dtype}")
 

@@ -197,7 +197,7 @@ class _SourceLanding:
 
     def _take(self, delivery: Delivery, kind: str, plan: Replay | None = None) -> Iterator[Load]:
         at = self.workspace.clock.now()
-        others = {key.table: self.landing.rows(key.table) for key in self.table.foreign_keys}
+        others = self._referenced()
         latest = self.landing.latest() if self.landing.latest else at
         taken = self.terms.take(delivery, others=others, last=self.last, at=at, latest=latest)
         changes = self._changes(delivery, taken, kind, plan)
@@ -211,6 +211,11 @@ class _SourceLanding:
             self.landing.keep(self.name, changes.rows)
             self.landing.say(_words(self.last))
             yield self.last
+
+    def _referenced(self) -> dict[str, pl.DataFrame]:
+        """The tables that foreign keys point to; one that was never landed cannot be looked up yet."""
+        rows = {key.table: self.landing.rows(key.table) for key in self.table.foreign_keys}
+        return {name: frame for name, frame in rows.items() if frame.width}
 
     def _changes(self, delivery: Delivery, taken: Taken, kind: str, plan: Replay | None) -> Changes:
         old = in_columns(self.landing.rows(self.name), taken.kept)

@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from seatrial.contract.masking import MARK, sensitive_anywhere
+from seatrial.contract.masking import MARK
 from seatrial.data.causes import ABSENT, CAUSES, REQUEST, UNEXPLAINED, Causes
 from seatrial.facts.prediction import Variant
+from seatrial.product.hidden import hidden_in_examples
 from seatrial.product.product import Product
 
 SHOWN = 20
@@ -122,7 +123,7 @@ def _feature(judged: pl.DataFrame, name: str) -> FeatureSkew:
 
 def _shown(product: Product, judged: pl.DataFrame, names: list[str]) -> list[Difference]:
     """The first differences of every feature, up to SHOWN in all, the unexplained ones first; masked where hidden."""
-    hidden = _hidden(product)
+    hidden = hidden_in_examples(product)
     found: list[Difference] = []
     for name in names:
         columns = ("prediction_id", "key", "made_at", f"feature_{name}", f"again_{name}", f"cause_{name}")
@@ -141,12 +142,3 @@ def _shown(product: Product, judged: pl.DataFrame, names: list[str]) -> list[Dif
                 )
             )
     return sorted(found, key=lambda one: one.cause != UNEXPLAINED)[:SHOWN]
-
-
-def _hidden(product: Product) -> set[str]:
-    """The columns that no output shows, and what is derived from them."""
-    hidden = set(sensitive_anywhere(product.contract))
-    for name, expression in product.derive.items():
-        if hidden & set(expression.reads):
-            hidden.add(name)
-    return hidden

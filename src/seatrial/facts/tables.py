@@ -96,7 +96,11 @@ QUARANTINE: tuple[Column, ...] = (
 # A quarantined row that is open no more: why and when. The latest of the two tables tells.
 SETTLED_QUARANTINE: tuple[Column, ...] = (
     Column("id", "string", "the id of the row in quarantine"),
-    Column("how", "string", "corrected, fits the contract now, delivered anew without it, replaced by a later delivery, erased"),
+    Column(
+        "how",
+        "string",
+        "corrected, fits the contract now, delivered anew without it, replaced by a later delivery, is stored already",
+    ),
     Column("by", "string", "the correction or contract version that let it through"),
     Column("load", "int", "number of the load that took it in"),
     Column("at", "timestamp"),

@@ -134,7 +134,9 @@ def _logged(workspace: Workspace, product: Product, sample: pl.DataFrame) -> pl.
         return pl.DataFrame()
     keys = sample[product.key].cast(pl.String).to_list()
     mine = (pl.col("product") == product.name) & (pl.col("served") != Variant.SHADOW.value)
-    rows = workspace.tables.read(table_name(product.name, "predictions"), where=mine & pl.col("key").is_in(keys))
+    rows = workspace.tables.read(
+        table_name(product.name, "predictions"), where=mine & pl.col("key").is_in(keys)
+    )
     if rows.is_empty():
         return pl.DataFrame()
     return (

@@ -5,8 +5,9 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from seatrial.cycle.retention import LOGGED, retain
+from seatrial.cycle.retention import LOGGED, retain, retain_daily
 from seatrial.cycle.tools import SourceHistory
+from seatrial.data.landing import Landing
 from seatrial.data.snapshot import load_snapshot
 from seatrial.facts.snapshot import Snapshot
 from seatrial.ports.workspace import Workspace
@@ -121,3 +122,17 @@ def test_nothing_is_removed_while_sources_are_read(workspace: Workspace) -> None
     assert retain(workspace, TEN_DAYS, NOW) == {}
     workspace.metadata.release(lease)
     assert retain(workspace, TEN_DAYS, NOW) != {}
+
+
+def test_the_loop_asks_once_a_day(workspace: Workspace) -> None:
+    assert retain_daily(workspace, TEN_DAYS)
+    assert retain_daily(workspace, TEN_DAYS) == {}
+    assert isinstance(workspace.clock, MemoryClock)
+    workspace.clock.advance(days=1)
+    assert retain_daily(workspace, TEN_DAYS)
+
+
+def test_what_is_too_old_is_not_taken_in_again(workspace: Workspace) -> None:
+    retain(workspace, TEN_DAYS, NOW)
+    Landing(product=TEN_DAYS, reader=sources(), workspace=workspace).land()
+    assert _ids(workspace, "source.calls", "call") == ["call-0004", "call-0005", "call-0006"]

@@ -35,9 +35,8 @@ def test_examples_and_lookups_come_from_what_was_landed() -> None:
     assert read.examples["call"].to_list() == ["c0"]
     assert read.examples["depth"].to_list() == [4.0]
     assert read.lookups["tides"].height == 1
-    assert [(one.name, one.rows, one.kept, one.load) for one in read.tables.reads][0] == (
-        "calls", 2, 1, "calls-0001",
-    )  # fmt: skip
+    calls = read.tables.reads[0]
+    assert (calls.name, calls.rows, calls.kept, calls.load) == ("calls", 2, 1, "calls-0001")
 
 
 def test_sources_are_read_by_one_process_at_a_time() -> None:

@@ -8,7 +8,7 @@ import msgspec
 import polars as pl
 import pytest
 
-from seatrial.contract.model import Contract, Freshness
+from seatrial.contract.model import Contract, ForeignKey, Freshness
 from seatrial.contract.odcs import write_contract
 from seatrial.data.landing import Landing
 from seatrial.data.loads import last_load, loads_of, stored_rows
@@ -321,7 +321,7 @@ class _Lost:
         from dataclasses import replace
 
         self.tables = workspace.tables
-        self.workspace = replace(workspace, tables=self)  # type: ignore[arg-type]
+        self.workspace = replace(workspace, tables=self)
 
     def append(self, table: str, rows: pl.DataFrame, *, writer: str, version: int) -> bool:
         self.tables.append(table, rows, writer=writer, version=version)
@@ -329,3 +329,30 @@ class _Lost:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.tables, name)
+
+
+def with_known_ships() -> Product:
+    """The product, whose calls must be of ships that are registered."""
+    known = ForeignKey(columns=("ship",), table="ships", to=("ship",))
+    return with_calls(lambda table: msgspec.structs.replace(table, foreign_keys=(known,)), version="1.0.0")
+
+
+def test_a_table_is_landed_before_those_that_point_to_it_and_what_points_nowhere_is_put_aside() -> None:
+    workspace = memory_workspace()
+    loads = land(workspace, sources(call(0, 1), call(1, 2, ship="Nemo")), with_known_ships())
+    assert [load.source for load in loads] == ["ships", "calls", "tides"]
+    aside = open_rows(workspace.tables, "harbour", source="calls")
+    assert aside["rule"].to_list() == ["ship.foreign_key"]
+
+
+def test_a_row_that_pointed_nowhere_comes_back_with_what_it_points_to() -> None:
+    workspace = memory_workspace()
+    reader = sources(call(0, 1), call(1, 2, ship="Nemo"))
+    land(workspace, reader, with_known_ships())
+    reader.frames["ships"] = frame(
+        "ships", [{"ship": "Argo", "length": 20.0}, {"ship": "Nemo", "length": 9.0}]
+    )
+    reader.frames["calls"] = frame("calls", [call(0, 1), call(1, 2, ship="Nemo"), call(2, 3)])
+    land(workspace, reader, with_known_ships())
+    assert names(stored(workspace)) == ["c0", "c1", "c2"]
+    assert open_rows(workspace.tables, "harbour", source="calls").is_empty()

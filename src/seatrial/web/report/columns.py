@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from seatrial.contract.masking import sensitive_anywhere
 from seatrial.contract.profile import distance, noise
 from seatrial.data.comparison import categories_changed
 from seatrial.data.origins import DERIVED, LOOKED_UP, Origin, column_origins
@@ -19,6 +18,7 @@ from seatrial.data.profiles import (
 from seatrial.facts.load import Load
 from seatrial.facts.model import Model
 from seatrial.facts.profile import ColumnProfile, TableProfile
+from seatrial.product.hidden import hidden_in_examples
 from seatrial.product.product import Product
 from seatrial.web.report.readings import readings
 from seatrial.web.report.views import ColumnView, Point
@@ -60,7 +60,7 @@ class Columns:
         previous = profiles.before.column(name) if profiles.before else None
         reference = profiles.learnt.column(name) if profiles.learnt else None
         old = reference or previous
-        hidden = name in sensitive_anywhere(self.product.contract)
+        hidden = name in hidden_in_examples(self.product)
         # A time moves on by itself: only where a model reads it is that worth a number.
         moves = self._is_feature(name) or now.type not in TIMES
         appeared, vanished = categories_changed(old, now) if old and not hidden else ((), ())

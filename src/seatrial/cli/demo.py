@@ -156,6 +156,7 @@ class _Demo:
                 "advantage": booked["advantage"],
             }
             summary["findings"] = self._command("observe", "show", at=SETTLED_AT)["findings"]
+            summary["skew"] = self._skew()
             summary["logbook"] = self._command("logbook", "verify", at=SETTLED_AT)
             summary |= {"seconds": round(time.monotonic() - self.began, 1), "addresses": urls}
             self._finish(summary, urls)
@@ -245,6 +246,15 @@ class _Demo:
         raise NotReady(
             f"after {SETTLE_SECONDS:.0f} s the ledger does not hold all {answered} answered flights"
         )
+
+    def _skew(self) -> dict[str, Any]:
+        """The features that were answered with against those recomputed from the sources; zero if all is well."""
+        found = self._command("data", "skew", at=SETTLED_AT)
+        differing = {one["feature"]: one["differing"] for one in found["features"] if one["differing"]}
+        self.app.say(
+            f"{len(found['features'])} features recomputed for the answered flights: {len(differing)} differ"
+        )
+        return {"answers": found["compared"], "features": len(found["features"]), "differing": differing}
 
     def _summary(
         self, init: dict[str, Any], snapshot: dict[str, Any], model: dict[str, Any], release: dict[str, Any],

@@ -1,15 +1,20 @@
 """Values made to fit the columns in which they are stored: as they are, converted without loss, or missing."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import polars as pl
+
+from seatrial.contract.types import TIMESTAMP
 
 _NATURAL: dict[Any, frozenset[type]] = {
     pl.String(): frozenset({str}),
     pl.Float64(): frozenset({float, int}),
     pl.Int64(): frozenset({int}),
     pl.Boolean(): frozenset({bool}),
+    pl.Date(): frozenset({date}),
+    TIMESTAMP: frozenset({datetime}),
 }
 _WORDS = {"true": True, "false": False}
 
@@ -80,9 +85,30 @@ def _as_truth(value: Any) -> bool | None:
     return bool(value) if value in (0, 1) else None
 
 
+def _as_day(value: Any) -> date | None:
+    """The day of a date, of its text, or of a midnight in UTC; any other time of day is more than a day says."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    moment = _as_moment(value)
+    return moment.date() if moment is not None and moment.time() == time() else None
+
+
+def _as_moment(value: Any) -> datetime | None:
+    """The moment in UTC; a bare date counts as its midnight."""
+    if not isinstance(value, str | date):
+        return None
+    try:
+        moment = datetime.fromisoformat(str(value))
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
 _CONVERSIONS: dict[Any, Callable[[Any], Any]] = {
     pl.String(): _as_text,
     pl.Float64(): _as_number,
     pl.Int64(): _as_whole,
     pl.Boolean(): _as_truth,
+    pl.Date(): _as_day,
+    TIMESTAMP: _as_moment,
 }

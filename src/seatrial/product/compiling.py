@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import yaml
 
 from seatrial.contract.model import Contract
+from seatrial.contract.types import POLARS
 from seatrial.errors import ExpressionInvalid
 from seatrial.product.expressions import Expression, ResultType, columns_read, compile_expression
-from seatrial.product.features import Feature
+from seatrial.product.features import NEVER_FEATURES, Feature
 from seatrial.product.schema import Lookup
 from seatrial.product.sound import Parts
 from seatrial.product.yaml_lines import line_of
@@ -123,7 +124,7 @@ class Compiler:
         outcome = self.parts.examples.outcome
         types = {outcome.label: self._expect_column("outcome.label", outcome.label, ("bool",))}
         for name in outcome.also:
-            types[name] = self._expect_column("outcome.also", name, ("bool", "float", "int", "string"))
+            types[name] = self._expect_column("outcome.also", name, tuple(POLARS))
         return {name: kind for name, kind in types.items() if kind is not None}
 
     def _lookups(self, known: dict[str, str]) -> dict[str, dict[str, str]]:
@@ -199,15 +200,16 @@ class Compiler:
         for name in chosen:
             if name not in known and not self._is_doubtful(name):
                 self._problem(["model", "features"], f"no column {name} is known at the decision")
-            elif known.get(name) == "timestamp":
-                self._problem(["model", "features"], f"{name} is a moment; derive a number from it")
+            elif (kind := known.get(name)) in NEVER_FEATURES:
+                advice = f"{name} is {NEVER_FEATURES[kind]}; derive a number from it (examples.derive)"
+                self._problem(["model", "features"], advice)
         return tuple(Feature(name, known[name]) for name in chosen if name in known)
 
     def _is_feature(self, name: str, kind: str) -> bool:
-        """By default: what the contract calls a feature, lookups and derived columns; moments never."""
+        """By default: what the contract calls a feature, lookups and derived columns; dates and the like never."""
         table = self.contract.table(self.parts.examples.source)
         column = table.column(name) if table else None
-        return kind != "timestamp" and (column is None or column.role == "feature")
+        return kind not in NEVER_FEATURES and (column is None or column.role == "feature")
 
     def _objective(self, known: dict[str, str], outcomes: dict[str, str]) -> dict[str, Expression]:
         scored = {**known, "score": "float", "threshold": "float"}

@@ -9,6 +9,16 @@ import numpy.typing as npt
 import polars as pl
 
 
+# A model takes numbers, truth values and categories: of these types, a product file derives one of them.
+NEVER_FEATURES = {
+    "timestamp": "a moment",
+    "date": "a date",
+    "time": "a time of day",
+    "array": "an array",
+    "object": "an object",
+}
+
+
 class Feature(msgspec.Struct, frozen=True):
     """One model input: its name, and its contract type (string, float, int or bool)."""
 

@@ -34,8 +34,9 @@ class Sheet:
 
     @cached_property
     def columns(self) -> list[dict[str, Any]]:
-        """All columns of the product but moments, per row."""
-        kept = [name for name, kind in self.loaded.product.columns.items() if kind != "timestamp"]
+        """All columns of the product but moments, per row; dates as text, as in 2025-01-31."""
+        kinds = self.loaded.product.columns.items()
+        kept = [_recorded(name, kind) for name, kind in kinds if kind != "timestamp"]
         return self.frame.select(kept).to_dicts()
 
     @cached_property
@@ -57,6 +58,10 @@ def sheet(loaded: LoadedRelease, rows: Sequence[Mapping[str, Any]]) -> Sheet:
     if found:
         frame = pl.concat([frame, *found], how="horizontal")
     return Sheet(loaded, loaded.product.derived(frame))
+
+
+def _recorded(name: str, kind: str) -> pl.Expr:
+    return pl.col(name).cast(pl.String) if kind == "date" else pl.col(name)
 
 
 def undated(frame: pl.DataFrame) -> list[int]:

@@ -1,9 +1,11 @@
 """Outcomes as they are reported: checked row by row, journaled before they are acknowledged."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from seatrial.contract.decoder import RowDecoder
+from seatrial.contract.masking import masked_faults
 from seatrial.contract.model import ColumnContract, TableContract
 from seatrial.facts.prediction import Outcome
 from seatrial.facts.records import OUTCOMES, encode_record
@@ -41,9 +43,10 @@ class OutcomeIntake:
         and may hold `known_at` (by default now) and `revision` (0). Raises JournalUnavailable.
         """
         whole = [(position, dict(row)) for position, row in enumerate(rows) if isinstance(row, Mapping)]
-        faults = [
+        strange = [
             _no_object(position, row) for position, row in enumerate(rows) if not isinstance(row, Mapping)
         ]
+        faults = masked_faults(self._product.request, strange)
         envelopes, values = self._parts(whole, faults)
         bad = {fault["row"] for fault in faults}
         good = [position for position, _ in whole if position not in bad]
@@ -75,11 +78,16 @@ class OutcomeIntake:
         return Outcome(
             prediction_id=envelope["prediction_id"],
             key=envelope["key"],
-            values=values,
+            values={name: _recorded(value) for name, value in values.items()},
             known_at=envelope["known_at"] or now,
             received_at=now,
             revision=envelope["revision"] or 0,
         )
+
+
+def _recorded(value: Any) -> float | int | bool | str | None:
+    """As records hold it: dates and moments as text in ISO 8601."""
+    return value.isoformat() if isinstance(value, date) else value  # a datetime is a date, too
 
 
 def _decoded(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import msgspec
 import numpy as np
@@ -108,6 +109,7 @@ CONTRACT = Contract(id="flights", version="1.2.0", tables=(FLIGHTS, WEATHER))
 CAPTAIN = "Amelia E."
 
 
+@cache
 def product() -> Product:
     """The product, read from its texts."""
     return parse_product(PRODUCT, write_contract(CONTRACT))

@@ -1,6 +1,7 @@
 """A small product for tests of data: ships that may be late, looked up by their tides and their owners."""
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -72,6 +73,7 @@ TABLES = (
 )
 
 
+@cache
 def harbour_product(file: str = PRODUCT_FILE) -> Product:
     return parse_product(file, write_contract(Contract(id="harbour", version="1.0.0", tables=TABLES)))
 

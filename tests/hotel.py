@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -83,6 +84,7 @@ def hotel_contract(*more: ColumnContract, fresh_within: float | None = None) -> 
     return Contract(id="hotel", version="1.0.0", tables=tables)
 
 
+@cache
 def hotel_product(
     *more: ColumnContract, file: str = PRODUCT_FILE, fresh_within: float | None = None
 ) -> Product:

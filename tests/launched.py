@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import msgspec
 import numpy as np
@@ -81,6 +82,7 @@ WEATHER = TableContract(
 FEATURES = ("origin", "distance", "visib", "long_haul")
 
 
+@cache
 def product() -> Product:
     """The product, read from its texts."""
     return parse_product(

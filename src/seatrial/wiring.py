@@ -3,6 +3,7 @@
 import math
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,9 +16,11 @@ from seatrial.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from seatrial.adapters.lookups.store import LmdbLookups
+    from seatrial.adapters.sources.scanning import Scannable
     from seatrial.cycle.reconcile import Reconciler
     from seatrial.cycle.tools import History, Tools
     from seatrial.product.product import Product
+    from seatrial.product.schema import Source
     from seatrial.prototype.ports import ModelInspector
     from seatrial.rehearse.replay import Scratch
     from seatrial.serve.serving import Serving
@@ -75,6 +78,19 @@ def source_reader() -> Any:
     from seatrial.adapters.sources.reader import Sources
 
     return Sources()
+
+
+@contextmanager
+def scannable_files(name: str, source: "Source", folder: Path) -> "Iterator[Scannable]":
+    """The files of a source of kind `path`, as one table that is read a batch at a time.
+
+    Raises SourceFailed when they cannot be read.
+    """
+    from seatrial.adapters.sources.asked import asked
+    from seatrial.adapters.sources.scanning import scannable
+
+    with scannable(asked(name, source, folder, None, time.sleep)) as files:
+        yield files
 
 
 def training_tools(workspace: Workspace, say: Callable[[str], None] = _silent) -> "Tools":

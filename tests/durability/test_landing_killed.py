@@ -11,7 +11,7 @@ from seatrial.data.quarantine import open_rows
 from tests.landing_worker import BAD_EVERY, BATCH, BATCHES, land, workspace
 
 ROWS = BATCH * BATCHES
-KILLS = 6
+KILLS = 4
 # Longer than a lease: who was killed holds his no more when the next one begins.
 APART = 60
 

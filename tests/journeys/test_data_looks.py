@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -155,3 +156,19 @@ def test_steady_columns_open_by_keyboard(browser: Browser, file: Path) -> None:
     page.keyboard.press("Enter")
     assert hidden.is_visible()
     assert "no value is shown" in hidden.inner_text()
+
+
+def test_what_is_derived_from_a_classified_column_is_hidden_too(folder: Path, tmp_path: Path) -> None:
+    home = tmp_path / "product"
+    shutil.copytree(folder, home)
+    before = {column["name"]: column for column in told(profile, home)["columns"]}
+    assert before["long_haul"]["top"]
+    columns = [
+        msgspec.structs.replace(column, classification="restricted") if column.name == "distance" else column
+        for column in CONTRACT.tables[0].columns
+    ]
+    flights = msgspec.structs.replace(CONTRACT.tables[0], columns=tuple(columns))
+    contract = msgspec.structs.replace(CONTRACT, tables=(flights, *CONTRACT.tables[1:]))
+    (home / "contract.yaml").write_text(write_contract(contract))
+    hidden = {column["name"] for column in told(profile, home)["columns"] if column["hidden"]}
+    assert hidden == {"captain", "distance", "long_haul", "far_and_foggy"}

@@ -1,10 +1,12 @@
 """`seatrial check` and `seatrial data`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from seatrial.cli.app import App, command_options
+from seatrial.cli.data_check import FileAsked, check_file
 from seatrial.cli.data_erase import erase
 from seatrial.cli.data_looks import diff, lineage, profile, report
 from seatrial.cli.data_quarantine import quarantine
@@ -16,12 +18,32 @@ if TYPE_CHECKING:
     from seatrial.facts.snapshot import RuleResult, Snapshot, SourceRead
     from seatrial.product.product import Product
 
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_OUT = click.Path(dir_okay=False, path_type=Path)
+
 
 @click.command()
 @click.option("--data", "with_data", is_flag=True, help="Also read every source and check it in one scan.")
+@click.option(
+    "--file", help="Check this file (path, glob or URL; of any size) instead: one scan, nothing stored."
+)
+@click.option(
+    "--table", help="The table of the contract that the file holds; may be left out if there is one."
+)
+@click.option("--contract", type=_FILE, help="A contract file for --file, instead of the product's.")
+@click.option("--profile", is_flag=True, help="Also show how the file's values are distributed.")
+@click.option("--out", type=_OUT, help="Write all failing rows of --file: .csv, .parquet or .jsonl.")
 @command_options
-def check(app: App, with_data: bool) -> None:
-    """Check the product file and contract; every problem is listed with its line."""
+def check(app: App, with_data: bool, file: str | None, **about_file: Any) -> None:
+    """Check the product file and contract; every problem is listed with its line.
+
+    With --file, check a file against one table of the contract; ends with status 1 when it would be refused.
+    """
+    if file is not None:
+        check_file(app, FileAsked(file, **about_file))
+        return
+    if given := [f"--{name}" for name, value in about_file.items() if value]:
+        raise click.UsageError(f"{', '.join(given)} needs --file")
     product = app.product()
     found: dict[str, Any] = {
         "product": product.name,
@@ -76,14 +98,20 @@ def _checked(found: dict[str, Any]) -> str:
 @command_options
 def data(app: App) -> None:
     """Read what the sources newly deliver, check, quarantine, join as known, write a snapshot."""
+    from seatrial.cli.data_landed import known, landed_data, landed_text
     from seatrial.cycle.retrain import Workshop
     from seatrial.cycle.stages import make_snapshot
     from seatrial.wiring import training_tools
 
     product, workspace = app.product(), app.workspace()
+    before = known(workspace, product.name)
     app.say("reading the sources …")
     snapshot = make_snapshot(Workshop(product, workspace, training_tools(workspace, app.say)))
-    app.show(snapshot, lambda: snapshot_text(snapshot))
+    loads, new = before.since(workspace), snapshot.id not in before.snapshots
+    app.show(
+        landed_data(snapshot, loads, new=new),
+        lambda: landed_text(snapshot, loads, new=new, told=snapshot_text(snapshot)),
+    )
 
 
 @data.command("show")
@@ -112,23 +140,25 @@ def _newest(loads: "list[Load]", count: int) -> "list[Load]":
 
 
 def _loads_text(latest: "dict[str, list[Load]]") -> str:
+    from seatrial.cli.data_landed import load_counts
     from seatrial.cli.words import table
 
+    made = [load for loads in latest.values() for load in loads]
+    suppressed = any(load.suppressed for load in made)
+    more = ("suppressed",) if suppressed else ()
+    headers = ("load", "read at", "read", "added", "removed", "put aside", *more, "contract", "from")
     rows = [
         (
             load.id,
             f"{load.read_at:%Y-%m-%d %H:%M}",
-            f"{load.delivered:,}",
-            f"{load.added:,}",
-            f"{load.removed:,}",
-            f"{load.quarantined:,}",
+            *load_counts(load),
+            *((f"{load.suppressed:,}",) if suppressed else ()),
             load.contract_version,
             load.origin[:60],
         )
-        for loads in latest.values()
-        for load in loads
+        for load in made
     ]
-    return table(("load", "read at", "read", "added", "removed", "put aside", "contract", "from"), rows)
+    return table(headers, rows)
 
 
 for _command in (quarantine, why, profile, diff, lineage, report, erase, skew):

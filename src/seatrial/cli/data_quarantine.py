@@ -69,7 +69,7 @@ def export(app: App, out: Path, unmasked: bool, **wanted: Any) -> None:
     from seatrial.contract.masking import masked_quarantine
 
     product, rows = app.product(), _open(app, wanted)
-    write = _writer(out)
+    write = frame_writer(out)
     if unmasked:
         _log_export(app, product.name, out, rows.height)
     write(rows if unmasked else masked_quarantine(product.contract, rows))
@@ -165,7 +165,7 @@ def _assigned(settings: tuple[str, ...]) -> dict[str, str]:
     return values
 
 
-def _writer(out: Path) -> Any:
+def frame_writer(out: Path) -> Any:
     """What writes a frame to the file. Raises click.BadParameter for a kind of file that is not known."""
     writers = {".csv": "write_csv", ".parquet": "write_parquet", ".jsonl": "write_ndjson"}
     if out.suffix not in writers:

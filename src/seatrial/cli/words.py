@@ -1,13 +1,18 @@
 """Facts in words: the few shapes that terminal output is made of."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from seatrial.facts.estimate import Estimate
 
+_DIGEST = re.compile(r"sha256:.+|[0-9a-f]{64}")
 
-def short(digest: str | None) -> str:
-    """The beginning of a digest."""
-    return "" if digest is None else digest.removeprefix("sha256:")[:12]
+
+def short(identity: str | None) -> str:
+    """An id; of a digest its beginning. Other ids are whole: cut, they could not be told apart."""
+    if identity is None:
+        return ""
+    return identity.removeprefix("sha256:")[:12] if _DIGEST.fullmatch(identity) else identity
 
 
 def number(value: float | None, digits: int = 0) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from seatrial.contract.model import TableContract
+
 
 def canonical_json(value: Any) -> str:
     """JSON without blanks, names in order; what JSON cannot say becomes text, NaN becomes null."""
@@ -36,6 +38,15 @@ def canonical_column(kind: type) -> Callable[[pl.Series], pl.Series]:
         return pl.Series(column.name, texts, dtype=pl.String)
 
     return canonical
+
+
+def json_rows(table: TableContract, frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """Stored rows as a request says them: arrays and objects are lists and dicts again, not their text."""
+    names = [c.name for c in table.columns if c.type in ("array", "object") and c.name in frame.columns]
+    rows = frame.to_dicts()
+    for row in rows if names else ():
+        row |= {name: msgspec.json.decode(row[name]) for name in names if row[name] is not None}
+    return rows
 
 
 def row_json(row: dict[str, Any]) -> str:

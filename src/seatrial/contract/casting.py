@@ -16,6 +16,7 @@ TIME_OF_DAY = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
 # Python's calendar, which rows of requests and the quarantine pass through.
 FIRST_YEAR, LAST_YEAR = 1, 9999
 _MIDNIGHT_UTC = "UTC"
+_BEYOND_INT64 = (pl.UInt64, pl.Int128, pl.UInt128)
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def _advice(type_name: TypeName, dtype: Any) -> str:
 
 
 def _string(column: pl.Expr, dtype: Any) -> Cast | None:
-    if dtype in (pl.String, pl.Categorical, pl.Enum) or dtype.is_integer():
+    if dtype in (pl.String, pl.Categorical, pl.Enum) or dtype.is_integer() or dtype.is_decimal():
         return Cast(column.cast(pl.String))
     return None
 
@@ -67,8 +68,12 @@ def _float(column: pl.Expr, dtype: Any) -> Cast | None:
 def _int(column: pl.Expr, dtype: Any) -> Cast | None:
     if dtype.is_integer():
         whole = column.cast(pl.Int64, strict=False)
-        return Cast(whole, whole.is_null() & column.is_not_null() if dtype == pl.UInt64 else None)
-    if dtype.is_float() or dtype.is_decimal():
+        return Cast(whole, whole.is_null() & column.is_not_null() if dtype in _BEYOND_INT64 else None)
+    if dtype.is_decimal():
+        # Not by way of a double, which alters whole numbers beyond 2^53: keys of different rows would become one.
+        whole = pl.when(column % 1 == 0).then(column).cast(pl.Int64, strict=False)
+        return Cast(whole, whole.is_null() & column.is_not_null())
+    if dtype.is_float():
         number = column.cast(pl.Float64).fill_nan(None)
         whole = pl.when(number.round() == number).then(number).cast(pl.Int64, strict=False)
         return Cast(whole, whole.is_null() & number.is_not_null())

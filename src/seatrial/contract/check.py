@@ -8,12 +8,14 @@ NaN is missing. Times must say their zone; a bare date counts as its midnight in
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
 
 from seatrial.contract.canonical import row_json
 from seatrial.contract.casting import FIRST_YEAR, LAST_YEAR, Cast
+from seatrial.contract.complaints import complaint
 from seatrial.contract.foreign_keys import foreign_rule, keys_to_find, with_found
 from seatrial.contract.model import TableContract
 from seatrial.contract.quarantine import LINES, quarantine_rows
@@ -71,7 +73,7 @@ def check_table(
     casts = casts_of(table, frame.schema)
     others = others or {}
     keys = keys_to_find(table, others)
-    alone = [*row_rules(table, casts, latest=latest or at), *map(foreign_rule, keys)]
+    alone = [*row_rules(table, casts, latest=latest or at), *(foreign_rule(key, table) for key in keys)]
     repeated = [unique_rule(group) for group in unique_groups(table)]
     rules = [*alone, *repeated]
     flagged = _flagged(table, frame, casts, others, alone, repeated)
@@ -119,8 +121,9 @@ def collected(rows: pl.LazyFrame, table: TableContract) -> pl.DataFrame:
     try:
         return rows.collect()
     except (pl.exceptions.ComputeError, pl.exceptions.InvalidOperationError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataRefused(f"source {table.name}: its rules cannot be computed: {reason}") from error
+        reason = complaint(error)
+        # From None: the error quotes the values that it failed on.
+        raise DataRefused(f"source {table.name}: its rules cannot be computed: {reason}") from None
 
 
 def _results(table: TableContract, rules: Sequence[Rule], flagged: pl.DataFrame) -> tuple[RuleResult, ...]:
@@ -205,4 +208,6 @@ def _received(rule: Rule, row: Mapping[str, Any]) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
     return "nothing" if value is None else repr(value)

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from seatrial.contract.lenient import guesses_times, lenient, no_such_cast
 from seatrial.contract.model import RowRule, TableContract
 from seatrial.contract.types import polars_type
 from seatrial.errors import ExpressionInvalid
@@ -85,15 +86,27 @@ def _nodes(tree: Any) -> Iterator[str]:
 def row_rule_expression(table: TableContract, rule: RowRule) -> tuple[pl.Expr, tuple[str, ...]]:
     """The rule as a boolean expression over columns in contract types, and the columns it reads, in their order.
 
-    Raises ExpressionInvalid when it cannot be parsed, reads an unknown column or other rows, or is no yes or no.
+    It is null, unknown, for a row whose values it cannot be computed of, such as CAST('wet' AS DOUBLE). Raises
+    ExpressionInvalid when it cannot be parsed, reads an unknown column or other rows, or is no yes or no.
     """
     name, columns = f"{table.name}, rule {rule.name}", {one.name: str(one.type) for one in table.columns}
     parsed = row_expression(rule.expression, columns, name=name)
+    if cast := no_such_cast(parsed, {column: polars_type(kind) for column, kind in columns.items()}):
+        raise ExpressionInvalid(
+            f"{name}: `{rule.expression}` cannot be computed: {cast}; times are read from texts as in "
+            f"STRPTIME(column, '%Y-%m-%d')"
+        )
+    if guesses_times(parsed):
+        raise ExpressionInvalid(
+            f"{name}: `{rule.expression}` reads times in whatever form the first row has; say which one, "
+            f"as in STRPTIME(column, '%Y-%m-%d')"
+        )
     dtype = result_type(parsed, columns, rule.expression, name=name)
     if dtype != pl.Boolean:
         raise ExpressionInvalid(f"{name}: expected a yes or no from `{rule.expression}`, got {dtype}")
-    reads = set(parsed.meta.root_names())
-    return parsed, tuple(column for column in columns if column in reads)
+    named = set(parsed.meta.root_names())
+    reads = tuple(column for column in columns if column in named)
+    return lenient(parsed, reads), reads
 
 
 def query_problem(query: str, tables: Mapping[str, Mapping[str, str]]) -> str | None:

@@ -14,9 +14,11 @@ def keys_to_find(table: TableContract, others: Mapping[str, pl.DataFrame]) -> li
     return [key for key in table.foreign_keys if key.table in {*others, table.name}]
 
 
-def foreign_rule(key: ForeignKey) -> Rule:
-    """The rule that a row finds its key; `with_found` adds the column that it reads."""
+def foreign_rule(key: ForeignKey, table: TableContract) -> Rule:
+    """The rule that a row of the table finds its key; `with_found` adds the column that it reads."""
     name = f"{'+'.join(key.columns)}.foreign_key"
+    if [one.columns for one in table.foreign_keys].count(key.columns) > 1:
+        name = f"{name} in {key.table}({', '.join(key.to)})"
     whole = pl.all_horizontal(pl.col(column).is_not_null() for column in key.columns)
     expected = f"a row of {key.table} with the same {', '.join(key.to)}"
     return Rule(name, key.columns, expected, whole & pl.col(_found(key)).is_null(), key.severity)

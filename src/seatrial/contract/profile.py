@@ -17,6 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from seatrial.contract.model import ColumnContract, TableContract
+from seatrial.errors import DataRefused
 from seatrial.facts.profile import ColumnProfile, TableProfile
 
 ERROR = 0.005
@@ -117,11 +118,17 @@ def _trimmed(counts: Mapping[str, int]) -> tuple[dict[str, int], int]:
 def merge(first: TableProfile, second: TableProfile) -> TableProfile:
     """The profile of the rows of both. Counts and bins are exact; of more than 1000 values, counts are at least.
 
-    Raises ValueError when the columns differ.
+    Columns come in the order of the first. Raises DataRefused when the columns or their types differ.
     """
-    if [(one.name, one.type) for one in first.columns] != [(one.name, one.type) for one in second.columns]:
-        raise ValueError("profiles of different columns cannot be added up")
-    columns = tuple(_merged(a, b) for a, b in zip(first.columns, second.columns, strict=True))
+    mine, theirs = ({one.name: one.type for one in part.columns} for part in (first, second))
+    if mine != theirs:
+        apart = sorted({name for name, _ in mine.items() ^ theirs.items()})
+        raise DataRefused(
+            f"profiles can be added up of the same columns only; these are in one of both, or of another type: "
+            f"{', '.join(apart)}. Count the rows of both anew"
+        )
+    other = {one.name: one for one in second.columns}
+    columns = tuple(_merged(one, other[one.name]) for one in first.columns)
     return TableProfile(rows=first.rows + second.rows, columns=columns)
 
 

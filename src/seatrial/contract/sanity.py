@@ -132,9 +132,7 @@ def _foreign_problems(key: ForeignKey, table: TableContract, contract: Contract)
 
 
 def _rule_problems(table: TableContract, contract: Contract) -> Iterator[str]:
-    named = [rule.name for rule in table.row_rules] + [rule.name for rule in table.set_rules]
-    for name in _repeated(named):
-        yield f"two rules are called {name}"
+    yield from _name_problems(table)
     for rule in table.row_rules:
         try:
             row_rule_expression(table, rule)
@@ -152,6 +150,23 @@ def _rule_problems(table: TableContract, contract: Contract) -> Iterator[str]:
             yield f"freshness: {age.column} is {column.type}, and only times have an age"
         if not (age.seconds > 0 and math.isfinite(age.seconds)):
             yield f"freshness of {age.column}: expected more than 0 seconds, got {age.seconds:g}"
+
+
+def _name_problems(table: TableContract) -> Iterator[str]:
+    named = [rule.name for rule in table.row_rules] + [rule.name for rule in table.set_rules]
+    for name in _repeated(named):
+        yield f"two rules are called {name}"
+    for name in sorted(set(named) & set(_given_names(table))):
+        yield f"rule {name}: the rules of the table itself have this name; give it another"
+
+
+def _given_names(table: TableContract) -> Iterator[str]:
+    """What the results of rules that have no name of their own are called."""
+    for column in table.columns:
+        yield from (f"{column.name}.{rule}" for rule in (*COLUMN_RULES, "freshness", "drift"))
+    groups = [table.primary_key, *table.unique, *(key.columns for key in table.foreign_keys)]
+    for group in groups:
+        yield from (f"{'+'.join(group)}.{rule}" for rule in ("unique", "foreign_key"))
 
 
 def _set_rule_problems(

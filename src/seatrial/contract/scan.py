@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from seatrial.contract.check import LINE, put_aside, typed
+from seatrial.contract.complaints import complaint
 from seatrial.contract.foreign_keys import foreign_rule, keys_to_find, with_found
 from seatrial.contract.key_hashes import Hashes, KeyHashes
 from seatrial.contract.model import TableContract
@@ -82,8 +83,8 @@ def scan_table(
             scan.read_rows(profiled=profile)
             scan.compare_keys()
         except (pl.exceptions.ComputeError, pl.exceptions.InvalidOperationError) as error:
-            reason = str(error).splitlines()[0]
-            raise DataRefused(f"source {table.name}: its rules cannot be computed: {reason}") from error
+            reason = complaint(error)
+            raise DataRefused(f"source {table.name}: its rules cannot be computed: {reason}") from None
     return Scanned(
         rows=scan.rows,
         rejected=scan.rejected,
@@ -109,7 +110,7 @@ class _Scan:
         self.casts = casts_of(table, schema)
         self.quick = quick_casts(table, self.casts, schema)
         self.keys = keys_to_find(table, others)
-        foreign = [foreign_rule(key) for key in self.keys]
+        foreign = [foreign_rule(key, table) for key in self.keys]
         self.alone = [*row_rules(table, self.casts, latest=latest), *foreign]
         unfound = [rule.broken for rule in foreign if rule.broken is not None]
         self.suspicions = [*suspicion(table, self.casts, schema, latest=latest), *unfound]

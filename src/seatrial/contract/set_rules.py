@@ -1,5 +1,6 @@
 """Rules about a whole table: row counts, shares of bad values, queries, freshness, drift."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from seatrial.contract.complaints import complaint
+from seatrial.contract.masking import MARK, is_sensitive, sensitive
 from seatrial.contract.model import Freshness, SetRule, TableContract
 from seatrial.contract.profile import distance, noise
 from seatrial.contract.sanity import full_match_rust
@@ -16,6 +19,7 @@ from seatrial.facts.snapshot import RuleResult
 
 Rows = pl.DataFrame | pl.LazyFrame
 
+_COUNTS = re.compile(r"\s*select\s+count\s*\([^()]*\)\s*(as\s+\w+\s*)?from\b", re.IGNORECASE)
 _RELATIONS = {
     "mustBe": "{0:g}",
     "mustNotBe": "anything but {0:g}",
@@ -35,21 +39,36 @@ def set_results(
     at: datetime,
     profile: TableProfile | None = None,
     reference: TableProfile | None = None,
+    fresh: bool = True,
 ) -> tuple[RuleResult, ...]:
     """How the rules about the whole table fare on `frames[table.name]`, rows in the contract's types, at `at`.
 
     Queries see every frame under its name. Drift budgets are judged when there is a `profile` of what was
-    delivered and a `reference` of what was delivered before. A rule failed 0 or 1 times; `detail` tells more.
+    delivered and a `reference` of what was delivered before; ages unless `fresh` is false, for whoever asks
+    `freshness_results` at another time. A rule failed 0 or 1 times; `detail` tells more, and no value of a column
+    that the contract classifies.
     """
     rows = frames[table.name].lazy()
     height = int(rows.select(pl.len()).collect(engine="streaming").item())
     results = [_set_result(table, rule, frames, height) for rule in table.set_rules]
-    results += [
-        freshness_result(table, rule, _newest(rows, rule.column), height, at) for rule in table.freshness
-    ]
+    if fresh:
+        results += freshness_results(table, rows, at=at)
     if profile is not None and reference is not None:
         results += _drift_results(table, profile, reference)
     return tuple(results)
+
+
+def freshness_results(table: TableContract, rows: Rows, *, at: datetime) -> tuple[RuleResult, ...]:
+    """How old the newest values of the table's rows are at `at`: one result per rule of freshness, no other rule."""
+    if not table.freshness:
+        return ()
+    lazy = rows.lazy()
+    newest = [pl.col(rule.column).max().alias(str(number)) for number, rule in enumerate(table.freshness)]
+    height, *found = lazy.select(pl.len().alias("rows"), *newest).collect(engine="streaming").row(0)
+    return tuple(
+        freshness_result(table, rule, one, height, at)
+        for rule, one in zip(table.freshness, found, strict=True)
+    )
 
 
 def refuse_broken(results: Sequence[RuleResult]) -> None:
@@ -70,19 +89,31 @@ def _result(
     )
 
 
+class _Unanswered(ValueError):
+    """A rule has no number, for a reason in our own words."""
+
+
 def _set_result(table: TableContract, rule: SetRule, frames: Mapping[str, Rows], height: int) -> RuleResult:
     expected = _RELATIONS[rule.operator].format(*rule.operands)
     unit = " % of rows" if rule.unit == "percent" else ""
     try:
         number = _number(table, rule, frames, height)
     except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error) if isinstance(error, _Unanswered) else complaint(error)
         detail = f"expected {expected}{unit}, but it cannot be computed: {reason}"
         return _result(table, rule.name, height, rule.severity, broken=True, detail=detail)
     share = 100 * number / height if rule.unit == "percent" and height else number
-    detail = f"expected {expected}{unit}, found {share:g}"
+    shown = MARK if _shows_values(table, rule) else f"{share:g}"
+    detail = f"expected {expected}{unit}, found {shown}"
     holds = _holds(rule, share)
     return _result(table, rule.name, height, rule.severity, broken=not holds, detail=detail)
+
+
+def _shows_values(table: TableContract, rule: SetRule) -> bool:
+    """Whether a query's number may be a value of a classified column, as in MAX(salary); a count is none."""
+    if rule.metric != "sql" or _COUNTS.match(rule.query):
+        return False
+    return any(name.lower() in rule.query.lower() for name in sensitive(table))
 
 
 def _holds(rule: SetRule, found: float) -> bool:
@@ -107,7 +138,7 @@ def _number(table: TableContract, rule: SetRule, frames: Mapping[str, Rows], hei
     rows, arguments = frames[table.name].lazy(), msgspec.json.decode(rule.arguments or b"{}")
     columns = list(rule.columns or arguments.get("properties") or [])
     if not columns:
-        raise ValueError(f"{rule.metric} needs a column")
+        raise _Unanswered(f"{rule.metric} needs a column")
     if rule.metric == "duplicateValues":
         keys = rows.select(columns).drop_nulls()
         counts = keys.select(pl.len() - pl.struct(columns).n_unique()).collect(engine="streaming")
@@ -136,18 +167,19 @@ def _bad(metric: str, value: pl.Expr, arguments: Mapping[str, Any]) -> pl.Expr:
 def _queried(rule: SetRule, frames: Mapping[str, Rows]) -> float:
     found = pl.SQLContext(dict(frames)).execute(rule.query).collect()
     if found.height != 1 or found.width != 1 or found.item() is None:
-        raise ValueError(f"the query should give one number, it gives {found.height} rows of {found.width}")
+        raise _Unanswered(f"the query should give one number, it gives {found.height} rows of {found.width}")
+    if not (found.dtypes[0].is_numeric() or found.dtypes[0] == pl.Boolean):
+        raise _Unanswered(f"the query should give a number, it gives {found.dtypes[0]}")
     return float(found.item())
-
-
-def _newest(rows: pl.LazyFrame, column: str) -> Any:
-    return rows.select(pl.col(column).max()).collect(engine="streaming").item()
 
 
 def freshness_result(
     table: TableContract, rule: Freshness, newest: date | None, height: int, at: datetime
 ) -> RuleResult:
-    """How old the newest value is, a date from its midnight in UTC, against how old it may be."""
+    """How old the newest value is, a date from its midnight in UTC, against how old it may be.
+
+    The value of a column that the contract classifies is not told.
+    """
     limit = timedelta(seconds=rule.seconds)
     expected = f"expected a {rule.column} of the last {limit}, as of {at:%Y-%m-%dT%H:%M:%SZ}"
     name = f"{rule.column}.freshness"
@@ -155,7 +187,9 @@ def freshness_result(
         return _result(table, name, height, rule.severity, broken=True, detail=f"{expected}, found none")
     midnight = time(tzinfo=UTC)
     moment = newest if isinstance(newest, datetime) else datetime.combine(newest, midnight)
-    detail = f"{expected}, found {moment:%Y-%m-%dT%H:%M:%SZ}"
+    column = table.column(rule.column)
+    hidden = column is not None and is_sensitive(column)
+    detail = f"{expected}, found {MARK if hidden else f'{moment:%Y-%m-%dT%H:%M:%SZ}'}"
     return _result(table, name, height, rule.severity, broken=at - moment > limit, detail=detail)
 
 

@@ -11,9 +11,11 @@ import msgspec
 from seatrial.cycle.cuts import record_remaining, totals_kept
 from seatrial.cycle.drain import drain
 from seatrial.cycle.erase_artifacts import erase_from_artifacts, holding
+from seatrial.cycle.erase_facts import erase_from_facts
 from seatrial.cycle.erase_rows import Found, counts, cuts_of, found_by
 from seatrial.cycle.settle import Settlement
 from seatrial.data.erasure import commitment_of, fresh_salt
+from seatrial.data.reach import contracts_before
 from seatrial.data.sought import Sought, sought_value, value_texts
 from seatrial.facts.erasure import DONE, PENDING, Erasure
 from seatrial.facts.job import Lease
@@ -35,7 +37,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 
 def found_of(workspace: Workspace, product: Product, *, column: str, value: str) -> Found:
     """What an erasure would remove now; nothing is changed. Raises NotFound when no source has the column."""
-    sought = sought_value(product, column, value)
+    sought = sought_value(product, column, value, contracts_before(workspace, product))
     found = _found(workspace, sought)
     sealed = [one for segment in workspace.journal.sealed() for one in segment.records]
     waiting = found.rows.get(JOURNAL, 0) + sum(map(sought.in_record, sealed))
@@ -57,7 +59,8 @@ def erase(
     `column` is `key`, a column of a source or `source.column`. Done again it finds nothing more and changes nothing.
     Raises NotFound when no source has the column, StorageFailed and others as the stores do: it is then pending.
     """
-    work = _Erasing(workspace, sought_value(product, column, value), lease)
+    sought = sought_value(product, column, value, contracts_before(workspace, product))
+    work = _Erasing(workspace, sought, lease)
     erasure = work.begun(column, why, by)
     work.settle()
     found = _found(workspace, work.sought)
@@ -74,7 +77,8 @@ def proofs(workspace: Workspace, product: Product, value: str) -> tuple[Proof, .
     with workspace.metadata.begin() as transaction:
         erasures = transaction.all(Erasure, product.name)
         entries = [entry for entry in transaction.logbook(product.name) if entry.kind == LOGGED]
-    ours = [one for one in erasures if _is_of(one, value_texts(product, value, one.columns))]
+    before = contracts_before(workspace, product)
+    ours = [one for one in erasures if _is_of(one, value_texts(product, value, one.columns, before))]
     return tuple(
         Proof(
             erasure=one,
@@ -111,6 +115,7 @@ class _Erasing:
                 product=self.product.name,
                 column=column,
                 columns=self.sought.reach.sources,
+                declared=self._declared(),
                 salt=salt,
                 commitment=commitment_of(salt, self.sought.text),
                 state=PENDING,
@@ -152,12 +157,18 @@ class _Erasing:
         planned = msgspec.structs.replace(
             erasure,
             state=PENDING,
+            columns=_merged(erasure.columns, self.sought.reach.sources),
+            declared=self._declared(),
             rows=counts(rows),
             snapshots=_together(erasure.snapshots, found.snapshots),
             models=_together(erasure.models, found.models),
         )
         self._put(planned)
         return planned
+
+    def _declared(self) -> dict[str, tuple[str, ...]]:
+        tables = self.product.contract.tables
+        return {table.name: tuple(column.name for column in table.columns) for table in tables}
 
     def remove(self) -> None:
         """Take the value out of the journal, tables and artifacts."""
@@ -168,6 +179,7 @@ class _Erasing:
         with self.workspace.metadata.begin() as transaction:
             self._guard(transaction)
             record_remaining(transaction, tables, name)
+            erase_from_facts(transaction, self.sought)
         artifacts = holding(self.workspace, self.sought)
         erase_from_artifacts(self.workspace, self.sought, artifacts, self.workspace.clock.now())
 
@@ -217,3 +229,9 @@ def _is_of(erasure: Erasure, texts: Iterable[str]) -> bool:
 
 def _together(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*first, *second]))
+
+
+def _merged(
+    first: dict[str, tuple[str, ...]], second: dict[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    return {name: _together(first.get(name, ()), second.get(name, ())) for name in {**first, **second}}

@@ -121,8 +121,13 @@ def _profiled_without(artifacts: Artifacts, sought: Sought, fact: Load | Snapsho
 
 
 def _forgotten(profile: TableProfile, sought: Sought) -> TableProfile:
-    names = {*sought.reach.examples}.union(*sought.reach.sources.values())
-    columns = tuple(_column(one, sought) if one.name in names else one for one in profile.columns)
+    tables = sought.product.contract.tables
+    today = sought.made.union(*([column.name for column in table.columns] for table in tables))
+    reached = {*sought.reach.examples}.union(*sought.reach.sources.values())
+    columns = tuple(
+        _column(one, sought) if one.name in reached or one.name not in today else one
+        for one in profile.columns
+    )
     return msgspec.structs.replace(profile, columns=columns)
 
 

@@ -7,6 +7,7 @@ import polars as pl
 
 from seatrial.cycle.cuts import Cut, Which, examples_tables, source_tables
 from seatrial.cycle.erase_artifacts import holding
+from seatrial.cycle.erase_facts import quoting
 from seatrial.data.changes import state
 from seatrial.data.sought import Sought
 from seatrial.facts.model import Model
@@ -16,11 +17,11 @@ from seatrial.ports.metadata import Transaction
 from seatrial.ports.tables import Tables
 from seatrial.ports.workspace import Workspace
 
-ARTIFACTS = "artifacts"
+ARTIFACTS, FACTS = "artifacts", "facts"
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """What holds a value: rows per table, records of the journal and artifacts; snapshots, and models of these."""
+    """What holds a value: rows by table, records of the journal, artifacts, facts; snapshots and their models."""
 
     rows: dict[str, int]
     snapshots: tuple[str, ...]
@@ -47,7 +48,7 @@ def cuts_of(workspace: Workspace, sought: Sought) -> Iterator[Cut]:
     )
     yield quarantined
     for table, source in source_tables(tables, name):
-        if source in sought.reach.sources:
+        if sought.columns_of(source, tables.read(table, where=pl.lit(value=False))):
             yield Cut(table, _of_source(sought, source))
     for table in examples_tables(tables, name):
         yield Cut(table, sought.in_examples)
@@ -59,6 +60,7 @@ def found_by(workspace: Workspace, sought: Sought) -> Found:
     rows = {cut.table: cut.rows(tables) for cut in cuts_of(workspace, sought)}
     rows[ARTIFACTS] = len(holding(workspace, sought))
     with workspace.metadata.begin() as transaction:
+        rows[FACTS] = len(quoting(transaction, sought))
         snapshots = tuple(_holding_snapshots(transaction, workspace, sought))
         models = [m.id for m in transaction.all(Model, sought.product.name) if m.snapshot in snapshots]
     return Found(rows=counts(rows), snapshots=snapshots, models=tuple(models))

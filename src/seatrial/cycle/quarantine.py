@@ -15,6 +15,7 @@ from seatrial.data.corrections import check_correction, error_rules
 from seatrial.data.loads import last_load, rows_ever, stored_rows
 from seatrial.data.ports import Delivery, Position
 from seatrial.data.quarantine import distinct, open_rows, rows_of
+from seatrial.data.recording import PUT_ASIDE_BEFORE
 from seatrial.data.replay import Replay, plan_replay
 from seatrial.errors import Conflict, NotFound
 from seatrial.facts.load import Load
@@ -24,7 +25,6 @@ from seatrial.ports.workspace import Workspace
 from seatrial.product.product import Product
 from seatrial.product.schema import Source
 
-_ORIGIN = "rows that were put aside before"
 _WRITER = "replay"
 
 
@@ -104,7 +104,7 @@ def replay(
     loads = SourceHistory(make_reader=lambda: reader, workspace=workspace).land(product, [source])
     plan = reader.plan
     assert plan is not None  # a landing reads
-    taking = next((load for load in reversed(loads) if load.origin == _ORIGIN), None)
+    taking = next((load for load in reversed(loads) if load.origin == PUT_ASIDE_BEFORE), None)
     _settle(workspace, product.name, plan, taking)
     found = _told(plan, taking.id if taking else "")
     with workspace.metadata.begin() as transaction:
@@ -155,7 +155,7 @@ class _Again:
             )
         self.plan = planned(self.product, self.workspace, name, rule=self.rule)
         if self.plan.rows.height:
-            yield Delivery(frame=self.plan.rows, position=since, whole=False, origin=_ORIGIN)
+            yield Delivery(frame=self.plan.rows, position=since, whole=False, origin=PUT_ASIDE_BEFORE)
 
 
 def _settle(workspace: Workspace, product: str, plan: Replay, load: Load | None) -> None:

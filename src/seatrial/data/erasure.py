@@ -1,9 +1,11 @@
 """Values that were erased, known by their commitments alone, kept out of what is delivered again."""
 
 import hashlib
+import json
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import polars as pl
 
@@ -14,6 +16,8 @@ from seatrial.facts.erasure import Erasure
 _WHOLE = 2.0**53
 # What may stand between two values in a line of a file, or in JSON (where a tab is written with a backslash).
 _BETWEEN = re.compile(r"""[,;|"'\[\]{}]|: |\\[tnr"]""")
+# Of how many pieces of a line a value may be made.
+_LONGEST_RUN = 6
 _MOMENT = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
 
@@ -59,17 +63,38 @@ def contract_texts(values: pl.Series, table: TableContract | None, column: str) 
     return found
 
 
+def can_name(dtype: pl.DataType | type[pl.DataType]) -> bool:
+    """Whether values of the type may name a person or a thing: texts and whole numbers."""
+    return dtype in (pl.String, pl.Categorical, pl.Enum) or dtype.is_integer()
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """The values inside a value of JSON, and the names of its fields."""
+    if isinstance(value, dict):
+        yield from value
+        for one in value.values():
+            yield from leaves(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from leaves(one)
+    else:
+        yield value
+
+
 def suppressed(
     frame: pl.DataFrame, erasures: Iterable[Erasure], table: TableContract | None = None
 ) -> tuple[pl.DataFrame, int]:
     """The rows whose values were not erased, in order, and how many others there were.
 
     With `table`, the contract of the frame's source, the columns are those in which that source was searched, and
-    values are compared in their contract types as well as in the ones delivered.
+    values are compared in their contract types as well as in the ones delivered. The frame may be as it was
+    delivered, or in contract types. Where a column that was searched is gone, each one that came since may be the
+    same under a new name: those of text and of whole numbers are searched as well, and of a source that came
+    since those that are named as a column that was searched.
     """
     by_column: dict[tuple[str, str], set[str]] = {}
     for erasure in erasures:
-        for column in _columns(erasure, table):
+        for column in _columns(erasure, table, frame):
             by_column.setdefault((column, erasure.salt), set()).add(erasure.commitment)
     kept = pl.repeat(True, frame.height, dtype=pl.Boolean, eager=True)
     for (column, salt), commitments in by_column.items():
@@ -84,24 +109,105 @@ def suppressed_lines(
     unreadable: pl.DataFrame, erasures: Iterable[Erasure], source: str
 ) -> tuple[pl.DataFrame, int]:
     """What could not be read as rows, less what names an erased value between separators, and how many those were."""
-    ours = [erasure for erasure in erasures if source in erasure.columns]
-    by_salt: dict[str, set[str]] = {}
-    for erasure in ours:
-        by_salt.setdefault(erasure.salt, set()).add(erasure.commitment)
+    ours = [one for one in erasures if source in one.columns or _came_since(one, source)]
+    by_salt = _by_salt(ours)
     kept = [not _names_erased(row, by_salt) for row in unreadable["row"]]
     left = unreadable.filter(pl.Series(kept, dtype=pl.Boolean))
     return left, unreadable.height - left.height
 
 
-def _names_erased(row: str | None, by_salt: dict[str, set[str]]) -> bool:
-    pieces = {piece.strip() for piece in _BETWEEN.split(row or "")} - {""}
-    return any(commitment_of(salt, one) in gone for salt, gone in by_salt.items() for one in pieces)
+def suppressed_aside(
+    quarantined: pl.DataFrame, erasures: Iterable[Erasure], table: TableContract
+) -> tuple[pl.DataFrame, int]:
+    """What is put aside, less rows with an erased value in a column that is not declared, and how many those were.
+
+    `quarantined` has the columns of facts.tables.QUARANTINE. Declared columns are looked at by `suppressed`, before the check.
+    """
+    by_salt = _by_salt(erasures)
+    if quarantined.is_empty() or not by_salt:
+        return quarantined, 0
+    gone = {row for row in quarantined["row"].unique() if _holds_beside(row, table, by_salt)}
+    if not gone:
+        return quarantined, 0
+    hit = quarantined["row"].is_in([*gone])
+    return quarantined.filter(~hit), quarantined.filter(hit)["line"].n_unique()
 
 
-def _columns(erasure: Erasure, table: TableContract | None) -> set[str]:
-    if table is not None:
-        return set(erasure.columns.get(table.name, ()))
-    return {column for columns in erasure.columns.values() for column in columns}
+def _holds_beside(row: str, table: TableContract, by_salt: Mapping[str, set[str]]) -> bool:
+    values = decoded(row)
+    if not isinstance(values, dict):
+        return False
+    beside = [one for name, one in values.items() if table.column(name) is None]
+    found = {text for value in beside for one in leaves(value) if (text := _named_by(one)) is not None}
+    return _any_committed(found, by_salt)
+
+
+def _named_by(value: Any) -> str | None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return str(value).strip() if whole or isinstance(value, str) else None
+
+
+def _names_erased(row: str | None, by_salt: Mapping[str, set[str]]) -> bool:
+    if row is None:
+        return False
+    # As JSON, and as it was before: with quotes that were doubled in a line of a file.
+    said = [one for one in leaves(decoded(row)) if isinstance(one, str)]
+    told = {row, *said, *(one.replace('""', '"') for one in said)}
+    return _any_committed({run for text in told for run in _runs(text)}, by_salt)
+
+
+def _runs(text: str) -> Iterator[str]:
+    """The pieces between separators, one by one and with their neighbours: a value may hold separators itself."""
+    ends = [match.span() for match in _BETWEEN.finditer(text)]
+    starts = [0, *(end for _, end in ends)]
+    stops = [*(start for start, _ in ends), len(text)]
+    pieces = [(one, other) for one, other in zip(starts, stops, strict=True) if text[one:other].strip()]
+    yield text.strip()
+    for place, (start, _) in enumerate(pieces):
+        for _, stop in pieces[place : place + _LONGEST_RUN]:
+            yield text[start:stop].strip()
+
+
+def _by_salt(erasures: Iterable[Erasure]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for erasure in erasures:
+        found.setdefault(erasure.salt, set()).add(erasure.commitment)
+    return found
+
+
+def _any_committed(found: Iterable[str], by_salt: Mapping[str, set[str]]) -> bool:
+    return any(commitment_of(salt, one) in gone for one in found for salt, gone in by_salt.items())
+
+
+def decoded(row: str) -> Any:
+    """What a row put aside was: a row by its columns, a line, or whatever else JSON says."""
+    try:
+        return json.loads(row)
+    except ValueError:
+        return row
+
+
+def _columns(erasure: Erasure, table: TableContract | None, frame: pl.DataFrame) -> set[str]:
+    if table is None:
+        return {column for columns in erasure.columns.values() for column in columns}
+    if _came_since(erasure, table.name):
+        return {column for columns in erasure.columns.values() for column in columns}
+    searched = set(erasure.columns.get(table.name, ()))
+    return searched | _renamed(erasure, table.name, searched, frame) if searched else searched
+
+
+def _came_since(erasure: Erasure, source: str) -> bool:
+    """Whether the source was not declared when the value was erased."""
+    return bool(erasure.declared) and source not in {*erasure.declared, *erasure.columns}
+
+
+def _renamed(erasure: Erasure, source: str, searched: set[str], frame: pl.DataFrame) -> set[str]:
+    """Columns that came since the erasure, where one that was searched then is there no more."""
+    declared = set(erasure.declared.get(source, ()))
+    there = searched & declared
+    if not declared or (there and there <= {*frame.columns}):
+        return set()
+    return {name for name, dtype in frame.schema.items() if name not in declared and can_name(dtype)}
 
 
 def _committed(written: pl.Series, salt: str, commitments: set[str]) -> pl.Series:

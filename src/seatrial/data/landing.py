@@ -11,19 +11,21 @@ from datetime import datetime
 import msgspec
 import polars as pl
 
+from seatrial.contract.casting import cast_column
+from seatrial.contract.check import refuse_when_thinned
 from seatrial.contract.diff import refuse_breaking
 from seatrial.contract.model import TableContract
 from seatrial.contract.odcs import read_contract
 from seatrial.contract.profile import from_json, merge, profile_table
-from seatrial.contract.set_rules import refuse_broken, set_results
-from seatrial.data.changes import applied, standing
-from seatrial.data.delivered import Taken, Terms
-from seatrial.data.loads import committed_but_pending, last_load, put_done, rows_ever, stored_rows
-from seatrial.data.merging import changes_of, in_columns, joined
+from seatrial.contract.set_rules import freshness_results, refuse_broken, set_results
+from seatrial.data.changes import applied, standing, state
+from seatrial.data.delivered import ENOUGH_ROWS, Taken, Terms
+from seatrial.data.loads import committed, committed_but_pending, last_load
+from seatrial.data.merging import changes_of, in_columns, joined, news
 from seatrial.data.ports import Delivery, SourceReader
 from seatrial.data.quarantine import gone, newly, open_rows, settled
 from seatrial.data.read import raise_together, sources_in_order
-from seatrial.data.recording import RECHECK, REPLAY, Changes, Recorder, counts
+from seatrial.data.recording import PUT_ASIDE_BEFORE, RECHECK, REPLAY, Changes, Recorder, counts, with_aside
 from seatrial.data.replay import Replay, plan_replay
 from seatrial.errors import DataRefused, SeatrialError, SourceFailed
 from seatrial.facts.erasure import Erasure
@@ -36,7 +38,6 @@ from seatrial.ports.workspace import Workspace
 from seatrial.product.product import Product
 
 REFUSED = "source refused"
-FRESHNESS = ".freshness"
 # Settled by a whole delivery: the row came no more, or sound.
 DELIVERED_ANEW = "delivered anew without it"
 
@@ -90,7 +91,7 @@ class Landing:
         if name not in self._states:
             with self.workspace.metadata.begin() as transaction:
                 last = last_load(transaction, self.product.name, name)
-            self._states[name] = stored_rows(self.workspace.tables, last) if last else pl.DataFrame()
+            self._states[name] = state(committed(self.workspace.tables, last)) if last else pl.DataFrame()
         return self._states[name]
 
     def keep(self, name: str, rows: pl.DataFrame) -> None:
@@ -109,6 +110,7 @@ class _SourceLanding:
         assert table is not None  # a product whose contract lacks a source is not read
         self.table: TableContract = table
         self.recorder = Recorder(self.product, self.workspace, name, landing.guard)
+        self.recovered: Load | None = None
         with self.workspace.metadata.begin() as transaction:
             self.last = self._recovered(transaction)
             corrections = transaction.all(Correction, self.product.name)
@@ -118,16 +120,21 @@ class _SourceLanding:
     def _recovered(self, transaction: Transaction) -> Load | None:
         """The last load; one that was killed after its commit is recorded now."""
         tables, name = self.workspace.tables, self.product.name
-        if committed := committed_but_pending(transaction, tables, name, self.name):
+        if found := committed_but_pending(transaction, tables, name, self.name):
             self.landing.guard(transaction)
-            return put_done(transaction, committed)
+            self.recovered = self.recorder.done(transaction, found)
+            return self.recovered
         return last_load(transaction, name, self.name)
 
     def run(self) -> Iterator[Load]:
+        if self.recovered is not None:
+            yield self.recovered
         changed = self._contract_changed()
         incremental = self.source.incremental is not None
         if changed and incremental:
             yield from self._recheck()
+        if self.last is not None and self.last.kind == RECHECK:
+            yield from self._replay()
         same = self.last is not None and self.last.declaration == self.recorder.declaration
         goes_on = same and (incremental or not changed)
         since = self.last.position if self.last is not None and goes_on else None
@@ -146,10 +153,8 @@ class _SourceLanding:
 
         Asked when everything is read, and not of each delivery: sound rows are no worse for being old.
         """
-        if self.table.freshness:
-            alone = msgspec.structs.replace(self.table, set_rules=())
-            rows = {self.name: self.landing.rows(self.name)}
-            refuse_broken(set_results(alone, rows, at=self.workspace.clock.now()))
+        rows = self.landing.rows(self.name)
+        refuse_broken(freshness_results(self.table, rows, at=self.workspace.clock.now()))
 
     def _contract_changed(self) -> bool:
         """Whether the rules of this source are others than at its last load. Raises ContractInvalid."""
@@ -167,6 +172,7 @@ class _SourceLanding:
         assert self.last is not None  # there was a contract before
         stored = self.landing.rows(self.name)
         absent = [column.name for column in self.table.columns if column.name not in stored.columns]
+        stored = stored.with_columns(pl.col(name).cast(pl.String) for name in self._unreadable(stored))
         origin = f"stored rows under contract {self.product.contract.version}"
         again = Delivery(
             frame=stored.with_columns(pl.lit(None).alias(name) for name in absent),
@@ -175,25 +181,32 @@ class _SourceLanding:
             origin=origin,
         )
         yield from self._take(again, RECHECK)
-        plan = self._replayed()
-        rows = Delivery(
-            frame=plan.rows, position=self.last.position, whole=False, origin="rows put aside before"
-        )
-        yield from self._take(rows, REPLAY, plan)
 
-    def _replayed(self) -> Replay:
-        """What becomes of the rows in quarantine under the contract as it is now."""
+    def _unreadable(self, stored: pl.DataFrame) -> list[str]:
+        """Columns whose stored type cannot be read as the one of the contract now, unless as text."""
+        kinds = {column.name: column.type for column in self.table.columns if column.name in stored.columns}
+        return [
+            name
+            for name, kind in kinds.items()
+            if isinstance(cast_column(name, kind, stored.schema[name]), str)
+        ]
+
+    def _replay(self) -> Iterator[Load]:
+        """Rows in quarantine that keep the contract as it is now are taken in."""
         assert self.last is not None  # there was a load
-        return plan_replay(
+        plan = plan_replay(
             self.table,
             self._aside(),
-            standing(rows_ever(self.workspace.tables, self.last)),
+            standing(committed(self.workspace.tables, self.last)),
             self.terms.corrections,
             whole=False,
             contract_version=self.terms.version,
             at=self.workspace.clock.now(),
+            others=self._referenced(),
             latest=self.landing.latest() if self.landing.latest else None,
         )
+        rows = Delivery(frame=plan.rows, position=self.last.position, whole=False, origin=PUT_ASIDE_BEFORE)
+        yield from self._take(rows, REPLAY, plan)
 
     def _take(self, delivery: Delivery, kind: str, plan: Replay | None = None) -> Iterator[Load]:
         at = self.workspace.clock.now()
@@ -201,25 +214,54 @@ class _SourceLanding:
         latest = self.landing.latest() if self.landing.latest else at
         taken = self.terms.take(delivery, others=others, last=self.last, at=at, latest=latest)
         changes = self._changes(delivery, taken, kind, plan)
+        self._refuse_thinned_news(delivery, taken, changes)
         profile = self._profile(changes)
         results = (*taken.rules, *self._set_rules(delivery, taken, changes, profile, at))
         load = self.recorder.load(
             self.last, delivery, taken, changes, profile=profile, results=results, at=at, kind=kind
         )
+        if kind == RECHECK:
+            load = with_aside(load, self._aside())
         if self._is_news(load, changes):
             self.last = self.recorder.store(self.last, load, changes)
             self.landing.keep(self.name, changes.rows)
             self.landing.say(_words(self.last))
             yield self.last
 
+    def _refuse_thinned_news(self, delivery: Delivery, taken: Taken, changes: Changes) -> None:
+        """Raises DataRefused when too much of what a whole delivery newly brings is bad.
+
+        Judged with everything that was there before, bad rows would get in by dilution.
+        """
+        fresh = changes.added.height + changes.newly_aside
+        if delivery.whole and self.last is not None and fresh >= ENOUGH_ROWS:
+            rules = news(taken.rules, rows=fresh, put_aside=changes.aside_by_rule)
+            table = msgspec.structs.replace(self.table, minimum_rows=0)
+            refuse_when_thinned(table, rules, rows=fresh, rejected=changes.newly_aside)
+
     def _referenced(self) -> dict[str, pl.DataFrame]:
-        """The tables that foreign keys point to; one that was never landed cannot be looked up yet."""
-        rows = {key.table: self.landing.rows(key.table) for key in self.table.foreign_keys}
+        """The tables that foreign keys point to. Raises SourceFailed when one was never landed.
+
+        Of tables that point to each other, one must come first; its keys are looked up from the next load on.
+        """
+        names = {key.table for key in self.table.foreign_keys if key.table != self.name}
+        rows = {name: self.landing.rows(name) for name in names}
+        absent = [name for name in names if not rows[name].width and not self._points_back(name)]
+        if absent:
+            raise SourceFailed(
+                f"source {self.name} points to {', '.join(sorted(absent))}, of which nothing is stored yet; "
+                "that must be read first"
+            )
         return {name: frame for name, frame in rows.items() if frame.width}
+
+    def _points_back(self, name: str) -> bool:
+        table = self.product.contract.table(name)
+        return table is not None and any(key.table == self.name for key in table.foreign_keys)
 
     def _changes(self, delivery: Delivery, taken: Taken, kind: str, plan: Replay | None) -> Changes:
         old = in_columns(self.landing.rows(self.name), taken.kept)
-        added, removed = changes_of(old, taken.kept, self.table, whole=delivery.whole)
+        redelivers = self.source.incremental is not None
+        added, removed = changes_of(old, taken.kept, self.table, whole=delivery.whole, redelivers=redelivers)
         aside = self._aside()
         delivered_again = delivery.whole and kind != RECHECK
         at = self.workspace.clock.now()
@@ -245,17 +287,20 @@ class _SourceLanding:
             **({name: self.landing.rows(name) for name in names} if _asks_others(self.table) else {}),
         }
         own = profile if delivery.whole else profile_table(taken.kept, self.table)
-        results = set_results(self.table, frames, at=at, profile=own, reference=self._last_profile())
-        refuse_broken([one for one in results if not one.rule.endswith(FRESHNESS)])
-        return results
+        results = set_results(
+            self.table, frames, at=at, profile=own, reference=self._last_profile(), fresh=False
+        )
+        refuse_broken(results)
+        return (*results, *freshness_results(self.table, changes.rows, at=at))
 
     def _last_profile(self) -> TableProfile | None:
         return from_json(self.workspace.artifacts.get(self.last.profile)) if self.last else None
 
     def _profile(self, changes: Changes) -> TableProfile:
         before = self._last_profile()
-        known = {column.name for column in before.columns} if before else set()
-        if before is None or changes.removed.height or known != set(changes.rows.columns):
+        known = [(column.name, column.type) for column in before.columns] if before else []
+        present = [(column.name, column.type) for column in self.table.columns]
+        if before is None or changes.removed.height or known != present:
             return profile_table(changes.rows, self.table)
         return merge(before, profile_table(changes.added, self.table)) if changes.added.height else before
 

@@ -50,7 +50,11 @@ def committed_but_pending(transaction: Transaction, tables: Tables, product: str
     """The load that was killed after its rows were committed and before that was recorded, or None."""
     last = last_load(transaction, product, source)
     pending = transaction.get(Load, product, load_id(source, (last.number if last else 0) + 1))
-    if pending is None or (tables.version(pending.table, writer_of(source)) or 0) < pending.number:
+    if (
+        pending is None
+        or pending.state != PENDING
+        or (tables.version(pending.table, writer_of(source)) or 0) < pending.number
+    ):
         return None
     return pending
 
@@ -60,16 +64,26 @@ def stored_rows(tables: Tables, load: Load) -> pl.DataFrame:
     return state(tables.read(load.table, where=pl.col(LOAD) <= load.number), load.number)
 
 
+def committed(tables: Tables, load: Load) -> pl.DataFrame:
+    """Every change in the table of a source's last load, those of a process that never recorded them included."""
+    return tables.read(load.table)
+
+
 def rows_ever(tables: Tables, load: Load) -> pl.DataFrame:
     """Every change of the source's rows up to the load, with the columns that tell of it."""
     return tables.read(load.table, where=pl.col(LOAD) <= load.number)
 
 
-def corrected_in(changes: pl.DataFrame, identity: list[str]) -> pl.DataFrame:
-    """The distinct values of `identity` and the loads in which a row with them took the place of another."""
-    by = [*identity, LOAD]
-    added, removed = (changes.filter(pl.col(CHANGE) == sign).select(by) for sign in (1, -1))
-    return added.join(removed.unique(), on=by, how="semi").unique()
+def corrected_in(changes: pl.DataFrame, identity: list[str], aside: pl.DataFrame) -> pl.DataFrame:
+    """The distinct values of `identity` and the loads that added a row with them after an earlier load had brought one.
+
+    `aside` tells which values were put aside, by which load (columns `identity` and LOAD).
+    """
+    added = changes.filter(pl.col(CHANGE) > 0).select(*identity, LOAD).unique()
+    first = pl.concat([added, aside.select(added.columns).cast(added.schema)])
+    first = first.group_by(identity).agg(pl.col(LOAD).min().alias("__first"))
+    later = added.join(first, on=identity, how="left", nulls_equal=True)
+    return later.filter(pl.col(LOAD) > pl.col("__first")).drop("__first")
 
 
 def _pointer(source: str) -> str:

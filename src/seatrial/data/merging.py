@@ -1,12 +1,13 @@
 """What a delivery changes: its parts put together, and what is new and gone compared with what is stored."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 import polars as pl
 
 from seatrial.contract.model import TableContract
+from seatrial.contract.rules import unique_groups
 from seatrial.data.changes import difference
 from seatrial.data.ports import Delivery
 from seatrial.data.reading import stacked
@@ -29,17 +30,21 @@ def joined(found: Iterable[Delivery], name: str, *, incremental: bool) -> Iterat
 
 
 def changes_of(
-    old: pl.DataFrame, kept: pl.DataFrame, table: TableContract, *, whole: bool
+    old: pl.DataFrame, kept: pl.DataFrame, table: TableContract, *, whole: bool, redelivers: bool
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The rows to add and the rows to remove so that `old`, in the columns of `kept`, becomes what `kept` tells.
 
-    A whole delivery replaces everything. Of an increment, rows that are stored already are skipped, and a row
-    takes the place of those that share one of its unique keys.
+    A whole delivery replaces everything. Of an increment, a row takes the place of those that share one of its
+    unique keys; rows that are stored already are skipped where they are known by a key, or where `redelivers`
+    tells that the source gives rows at the edge of an increment again. Else equal rows are several.
     """
     added, gone = difference(old, kept)
     if whole or old.is_empty():
         return added, gone
-    return added, _replaced(old, added, table)
+    groups = unique_groups(table)
+    if not groups and not redelivers:
+        return kept, gone.clear()
+    return added, _replaced(old, added, groups)
 
 
 def in_columns(old: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
@@ -50,9 +55,7 @@ def in_columns(old: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
     return old.select(known).cast(kept.schema, strict=False)
 
 
-def _replaced(old: pl.DataFrame, added: pl.DataFrame, table: TableContract) -> pl.DataFrame:
-    alone = [(column.name,) for column in table.columns if column.unique]
-    groups = list(dict.fromkeys([*alone, *filter(None, (table.primary_key,)), *table.unique]))
+def _replaced(old: pl.DataFrame, added: pl.DataFrame, groups: Sequence[tuple[str, ...]]) -> pl.DataFrame:
     indexed = old.with_row_index("__row")
     taken = [
         indexed.join(added.select(group).unique(), on=list(group), how="semi").select("__row")
@@ -63,9 +66,23 @@ def _replaced(old: pl.DataFrame, added: pl.DataFrame, table: TableContract) -> p
 
 
 def added_up(before: Sequence[RuleResult], now: Sequence[RuleResult]) -> tuple[RuleResult, ...]:
-    """The counts of both, rule by rule in the order of `now`; a rule about the whole table counts as it is now."""
+    """The counts of both, rule by rule; a rule about the whole table counts as it is now."""
     known = {one.rule: one for one in before}
-    return tuple(_sum(known.get(one.rule), one) for one in now)
+    asked = {one.rule for one in now}
+    gone = [one for one in before if one.rule not in asked and not one.detail]
+    return (*(_sum(known.get(one.rule), one) for one in now), *gone)
+
+
+def news(rules: Sequence[RuleResult], *, rows: int, put_aside: Mapping[str, int]) -> tuple[RuleResult, ...]:
+    """The same results over what was not delivered before: `rows`, of which `put_aside` by rule."""
+    return tuple(
+        one
+        if one.detail
+        else msgspec.structs.replace(
+            one, rows=rows, failed=put_aside.get(one.rule, 0) if one.severity == "error" else one.failed
+        )
+        for one in rules
+    )
 
 
 def _sum(before: RuleResult | None, now: RuleResult) -> RuleResult:

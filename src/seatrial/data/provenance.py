@@ -124,24 +124,24 @@ def _nodes(facts: Recorded) -> Iterator[Node]:
 
 
 def _sources(facts: Recorded) -> Iterator[Node]:
-    words = {read.name: read.kind for snapshot in facts.snapshots for read in snapshot.sources}
-    words |= {
-        load.source: f"{load.kind}, {load.origin}" if load.origin else load.kind
-        for load in facts.loads
-        if load.kind not in _AGAIN
-    }
-    for name, told in words.items():
-        yield Node(kind=SOURCE, id=name, at=None, words=told)
+    """Each source by its kind; where every load came from one place, by that too."""
+    kinds = {read.name: read.kind for snapshot in facts.snapshots for read in snapshot.sources}
+    kinds |= {load.source: load.kind for load in facts.loads if load.kind not in _AGAIN}
+    for name, kind in kinds.items():
+        places = {load.origin for load in facts.loads if load.source == name and load.kind not in _AGAIN}
+        words = f"{kind}, {place}" if len(places) == 1 and (place := next(iter(places))) else kind
+        yield Node(kind=SOURCE, id=name, at=None, words=words)
 
 
 def _load(load: Load) -> Node:
     aside = f", {load.quarantined:,} put aside" if load.quarantined else ""
+    place = f", from {load.origin}" if load.origin and load.kind not in _AGAIN else ""
     return Node(
         kind=LOAD,
         id=load.id,
         at=load.read_at,
         words=f"{_AGAIN.get(load.kind, '')}{load.added:,} rows added, {load.removed:,} removed{aside}; "
-        f"{load.rows:,} then",
+        f"{load.rows:,} then{place}",
         concern="not committed yet" if load.state == PENDING else "",
     )
 

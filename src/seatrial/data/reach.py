@@ -1,9 +1,13 @@
 """Where a value of a column can lie: in which columns of which sources, and what is made of them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from seatrial.contract.model import TableContract
+from seatrial.contract.model import Contract, TableContract
+from seatrial.contract.odcs import read_contract
 from seatrial.errors import NotFound
+from seatrial.facts.load import Load
+from seatrial.ports.workspace import Workspace
 from seatrial.product.product import Product
 
 # A source and one of its columns.
@@ -15,51 +19,95 @@ class Reach:
     """`sources` maps sources to columns; `examples` are columns of examples, outcomes among them.
 
     `lookups` maps lookups to columns of their tables; `is_key` tells whether the product's key is among them.
+    `tables` are the contracts of all sources, today's before those of earlier loads: columns that were renamed or
+    dropped, and sources that are declared no more, are in `sources` too.
     """
 
     sources: dict[str, tuple[str, ...]]
     examples: tuple[str, ...]
     lookups: dict[str, tuple[str, ...]]
     is_key: bool
+    tables: tuple[TableContract, ...]
+
+    def versions(self, source: str) -> list[TableContract]:
+        """The contracts of a source, today's first."""
+        return [table for table in self.tables if table.name == source]
 
 
-def reach_of(product: Product, column: str) -> Reach:
+def contracts_before(workspace: Workspace, product: Product) -> tuple[Contract, ...]:
+    """The contracts that the product's loads were checked against, oldest first, without today's."""
+    with workspace.metadata.begin() as transaction:
+        stored = dict.fromkeys(load.contract for load in transaction.all(Load, product.name))
+    found = (workspace.artifacts.get(one).decode() for one in stored if workspace.artifacts.has(one))
+    return tuple(read_contract(text) for text in found if text != product.texts[1])
+
+
+def reach_of(product: Product, column: str, before: Iterable[Contract] = ()) -> Reach:
     """Where values of a column lie. The column may be `key`, a column, or `source.column` for that source alone.
 
-    Columns that refer to it, or that it refers to (foreign keys of the contract, keys of lookups), hold the same
-    values under their own names. Raises NotFound when no source has the column.
+    Columns that refer to it, or that it refers to (foreign keys of the contracts, keys of lookups), hold the same
+    values under their own names. `before` are earlier contracts: what they declare is reached too. Raises NotFound
+    when no source has or had the column.
     """
-    places = _related(product, _named(product, column))
+    earlier = [table for contract in before for table in contract.tables]
+    tables = tuple(_distinct([*product.contract.tables, *reversed(earlier)]))
+    places = _related(product, tables, _named(product, tables, column))
     sources: dict[str, tuple[str, ...]] = {}
     for source, name in sorted(places):
         sources[source] = (*sources.get(source, ()), name)
-    own = sources.get(product.file.examples.source, ())
     lookups = {name: _in_lookup(product, name, sources) for name in product.file.examples.lookups}
     joined = {one for name, columns in lookups.items() for one in columns if one in _brought(product, name)}
+    # Examples may have been made from a source that is declared no more.
+    made_from = [name for name in sources if _makes_examples(product, name)]
     return Reach(
         sources=sources,
-        examples=tuple(sorted({*own, *joined})),
+        examples=tuple(sorted({*(one for name in made_from for one in sources[name]), *joined})),
         lookups={name: columns for name, columns in lookups.items() if columns},
-        is_key=product.key in own,
+        is_key=any(_is_key(product, tables, place) for place in places),
+        tables=tables,
     )
 
 
 def declared(product: Product, reach: Reach) -> TableContract:
-    """The contract of the first table with the column: the examples' one, if it has it."""
-    first = min(reach.sources, key=lambda name: name != product.file.examples.source)
-    table = product.contract.table(first)
-    assert table is not None  # the reach is made from the contract
-    return table
+    """The contract of the first table with the column: today's before earlier ones, the examples' before others."""
+    examples, today = product.file.examples.source, product.contract.tables
+    having = [table for table in reach.tables if _columns_of(table) & {*reach.sources.get(table.name, ())}]
+    return min(having, key=lambda table: (table not in today, table.name != examples))
 
 
-def _named(product: Product, column: str) -> set[_Place]:
+def _distinct(tables: Iterable[TableContract]) -> list[TableContract]:
+    found: list[TableContract] = []
+    for table in tables:
+        if table not in found:
+            found.append(table)
+    return found
+
+
+def _columns_of(table: TableContract) -> set[str]:
+    return {column.name for column in table.columns}
+
+
+def _makes_examples(product: Product, source: str) -> bool:
+    return source == product.file.examples.source or product.contract.table(source) is None
+
+
+def _is_key(product: Product, tables: Iterable[TableContract], place: _Place) -> bool:
+    """Whether a column is the product's key, or was under an earlier contract."""
+    source, name = place
+    if place == (product.file.examples.source, product.key):
+        return True
+    columns = [table.column(name) for table in tables if table.name == source]
+    return _makes_examples(product, source) and any(one is not None and one.role == "key" for one in columns)
+
+
+def _named(product: Product, tables: tuple[TableContract, ...], column: str) -> set[_Place]:
     if column == "key" and product.request.column("key") is None:
         return {(product.request.name, product.key)}
     source, _, name = column.rpartition(".")
-    tables = [table for table in product.contract.tables if source in ("", table.name)]
-    found = {(table.name, name) for table in tables if table.column(name) is not None}
+    asked = [table for table in tables if source in ("", table.name)]
+    found = {(table.name, name) for table in asked if table.column(name) is not None}
     if not found:
-        known = sorted({one.name for table in product.contract.tables for one in table.columns})
+        known = sorted({one.name for table in tables for one in table.columns})
         raise NotFound(
             f"{product.name}: no source has a column {column}; expected `key`, a column or `source.column`, "
             f"of {', '.join(known)}"
@@ -67,19 +115,19 @@ def _named(product: Product, column: str) -> set[_Place]:
     return found
 
 
-def _related(product: Product, places: set[_Place]) -> set[_Place]:
+def _related(product: Product, tables: Iterable[TableContract], places: set[_Place]) -> set[_Place]:
     """The places, with all that refer to them or that they refer to, directly or through others."""
-    pairs = _references(product)
+    pairs = _references(product, tables)
     found = set(places)
     while more := {other for one, other in pairs if one in found} - found:
         found |= more
     return found
 
 
-def _references(product: Product) -> set[tuple[_Place, _Place]]:
+def _references(product: Product, tables: Iterable[TableContract]) -> set[tuple[_Place, _Place]]:
     """Pairs of columns that hold the same values, each pair both ways."""
     pairs: set[tuple[_Place, _Place]] = set()
-    for table in product.contract.tables:
+    for table in tables:
         for key in table.foreign_keys:
             for mine, theirs in zip(key.columns, key.to, strict=True):
                 pairs.add(((key.table, theirs), (table.name, mine)))

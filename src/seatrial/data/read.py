@@ -1,21 +1,25 @@
 """All sources of a product as tables: as they are stored, or read and checked without storing anything."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import polars as pl
 
+from seatrial.contract.casting import cast_column
 from seatrial.contract.check import Checked, refuse_when_thinned
 from seatrial.contract.set_rules import refuse_broken, set_results
-from seatrial.data.changes import CHANGE, LOAD, POSITION, state
+from seatrial.contract.types import TIMESTAMP, polars_type
+from seatrial.data.changes import CHANGE, CHANGE_SCHEMA, LOAD, POSITION, state
 from seatrial.data.corrections import corrected_check
 from seatrial.data.digest import rows_digest
 from seatrial.data.loads import corrected_in, last_load, load_id, rows_ever
 from seatrial.data.ports import SourceReader
+from seatrial.data.quarantine import distinct, ever_aside, rows_of
 from seatrial.data.reading import read_whole
 from seatrial.errors import DataRefused, NotFound, SeatrialError, SourceFailed
 from seatrial.facts.load import Load
+from seatrial.facts.quarantine import Correction
 from seatrial.facts.snapshot import RuleResult, SourceRead
 from seatrial.ports.metadata import Transaction
 from seatrial.ports.workspace import Workspace
@@ -51,7 +55,7 @@ def stored_tables(product: Product, workspace: Workspace) -> SourceTables:
         assert load is not None  # told above
         changes = rows_ever(workspace.tables, load)
         frames[name] = state(changes)
-        if (changes[CHANGE] < 0).any():
+        if load.number > 1:
             histories |= _histories(product, name, changes, workspace)
     present = [load for load in loads.values() if load is not None]
     return SourceTables(
@@ -71,13 +75,39 @@ def _histories(
     if not reading:
         return {}
     identity = sorted({*reading[0].on, *filter(None, (reading[0].as_of,))})
-    corrected = corrected_in(changes, identity)
+    corrected = corrected_in(changes, identity, _aside(product, name, identity, workspace))
+    if corrected.is_empty():
+        return {}
     with workspace.metadata.begin() as transaction:
         read_at = _read_at(transaction, product.name, name, corrected[LOAD].unique().to_list())
-    known = corrected.with_columns(pl.col(LOAD).replace_strict(read_at).alias(KNOWN_FROM))
+    known = corrected.with_columns(
+        pl.col(LOAD).replace_strict(read_at, default=None, return_dtype=TIMESTAMP).alias(KNOWN_FROM)
+    )
     rows = changes.filter(pl.col(CHANGE) > 0).sort(LOAD, POSITION)
-    floored = rows.join(known, on=[*identity, LOAD], how="left", maintain_order="left")
+    floored = rows.join(known, on=[*identity, LOAD], how="left", nulls_equal=True, maintain_order="left")
     return {name: floored.drop(LOAD, CHANGE, POSITION)}
+
+
+def _aside(product: Product, source: str, identity: list[str], workspace: Workspace) -> pl.DataFrame:
+    """What was ever put aside of a source, as far as it can be read: its `identity`, and the load that brought it.
+
+    A row that is mended later was not usable before: it is no better known than one that came in its place.
+    """
+    table = product.contract.table(source)
+    assert table is not None  # a product whose contract lacks a source is not read
+    ever = distinct(ever_aside(workspace.tables, product.name, where=pl.col("source") == source))
+    types = {column.name: column.type for column in table.columns}
+    schema = {**{name: polars_type(types[name]) for name in identity}, LOAD: CHANGE_SCHEMA[LOAD]}
+    if ever.is_empty():
+        return pl.DataFrame(schema=schema)
+    rows = rows_of(ever, table).select(identity).with_columns(ever["load"].alias(LOAD))
+    read = {name: cast_column(name, types[name], rows.schema[name]) for name in identity}
+    values = [one.value.alias(name) for name, one in read.items() if not isinstance(one, str)]
+    return (
+        rows.with_columns(values).drop_nulls()
+        if len(values) == len(identity)
+        else pl.DataFrame(schema=schema)
+    )
 
 
 def _read_at(transaction: Transaction, product: str, source: str, numbers: list[int]) -> dict[int, datetime]:
@@ -106,9 +136,14 @@ class CheckedSources:
 
 
 def read_sources(
-    product: Product, reader: SourceReader, *, at: datetime, latest: datetime | None = None
+    product: Product,
+    reader: SourceReader,
+    *,
+    at: datetime,
+    latest: datetime | None = None,
+    corrections: Sequence[Correction] = (),
 ) -> CheckedSources:
-    """Every source of the product, read whole and checked at `at`; nothing is stored.
+    """Every source of the product, read whole, corrected and checked at `at`; nothing is stored.
 
     No time of a decision or outcome may lie much after `latest`, by default `at`. Raises SourceFailed when one
     cannot be read, DataRefused when one breaks the contract too much; with several failures, one error tells all.
@@ -119,9 +154,10 @@ def read_sources(
     failures: list[SeatrialError] = []
     for name in sources_in_order(product):
         try:
-            frame = read_whole(reader, name, product.file.sources[name], product.folder)
+            source, table = product.file.sources[name], product.contract.table(name)
+            frame = read_whole(reader, name, source, product.folder, table)
             kept = {other: checked.kept for other, checked in checks.items()}
-            checks[name], results = _check(product, name, frame, kept, at, latest)
+            checks[name], results = _check(product, name, frame, kept, corrections, at=at, latest=latest)
         except (SourceFailed, DataRefused) as error:
             failures.append(error)
         else:
@@ -139,6 +175,8 @@ def _check(
     name: str,
     frame: pl.DataFrame,
     kept: Mapping[str, pl.DataFrame],
+    corrections: Sequence[Correction],
+    *,
     at: datetime,
     latest: datetime | None,
 ) -> tuple[Checked, tuple[RuleResult, ...]]:
@@ -146,7 +184,7 @@ def _check(
     assert table is not None  # a product whose contract lacks a source is not read
     version = product.contract.version
     checked, _ = corrected_check(
-        table, frame, (), contract_version=version, at=at, others=kept, latest=latest
+        table, frame, corrections, contract_version=version, at=at, others=kept, latest=latest
     )
     refuse_when_thinned(table, checked.results, rows=checked.rows, rejected=checked.rejected)
     results = set_results(table, {**kept, name: checked.kept}, at=at, profile=None, reference=None)

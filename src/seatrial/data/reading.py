@@ -5,6 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
+from seatrial.contract.masking import masked_columns, sensitive
+from seatrial.contract.model import TableContract
 from seatrial.data.ports import SourceReader
 from seatrial.errors import SourceFailed
 from seatrial.product.schema import Source
@@ -12,18 +14,20 @@ from seatrial.product.schema import Source
 _LINES_SHOWN = 5
 
 
-def read_whole(reader: SourceReader, name: str, source: Source, folder: Path | None) -> pl.DataFrame:
+def read_whole(
+    reader: SourceReader, name: str, source: Source, folder: Path | None, table: TableContract | None = None
+) -> pl.DataFrame:
     """All rows of a source, stacked in the order of their delivery.
 
     Raises SourceFailed when it cannot be read, delivers nothing, or some of it could not be read as rows: here
-    is no quarantine to put that aside.
+    is no quarantine to put that aside. What such a line holds is shown unless its `table` has classified columns.
     """
     deliveries = list(reader.read(name, source, folder))
     if not deliveries:
         raise SourceFailed(f"source {name}: it delivers no table, not even one without rows")
     unreadable = pl.concat(delivery.unreadable for delivery in deliveries)
     if unreadable.height:
-        raise SourceFailed(f"source {name}: {_told(unreadable)}")
+        raise SourceFailed(f"source {name}: {_told(unreadable, table)}")
     return stacked(name, [delivery.frame for delivery in deliveries])
 
 
@@ -46,7 +50,12 @@ def stacked(name: str, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
 def _common_type(parts: Sequence[pl.Series]) -> pl.DataType:
     # A file without rows has no types of its own: what is read from CSV is then text.
     filled = [part for part in parts if part.null_count() < len(part)]
-    empty = {part.dtype: part.clear().to_frame("one") for part in filled or parts}
+    return common_type([part.dtype for part in filled or parts])
+
+
+def common_type(kinds: Sequence[pl.DataType]) -> pl.DataType:
+    """The type that holds all the values of other types, or text where there is none."""
+    empty = {kind: pl.DataFrame(schema={"one": kind}) for kind in kinds}
     if len(empty) == 1:
         return next(iter(empty))
     # Of other types Polars would make numbers of days and of truth values.
@@ -61,7 +70,11 @@ def _zone(kind: pl.DataType) -> str | None:
     return (kind.time_zone or "none") if isinstance(kind, pl.Datetime) else None
 
 
-def _told(unreadable: pl.DataFrame) -> str:
+def _told(unreadable: pl.DataFrame, table: TableContract | None) -> str:
+    if table is not None and sensitive(table):
+        unreadable = masked_columns(
+            unreadable, {"received"}
+        )  # nobody knows which columns a broken line holds
     lines = [
         f"line {line}: expected {expected}, received {received}"
         for line, expected, received in unreadable.head(_LINES_SHOWN)

@@ -35,7 +35,10 @@ def outdated(
 
 
 def in_time(product: Product, source: str, rows: pl.DataFrame, now: datetime) -> tuple[pl.DataFrame, int]:
-    """The rows that may be kept, in order, and how many others there were: what is delivered again is not stored."""
+    """The rows that may be kept, in order, and how many others there were: what is delivered again is not stored.
+
+    `rows` are those that kept their contract, in its types: times that are still text tell nothing.
+    """
     since = kept_from(product, now)
     if since is None or rows.is_empty():
         return rows, 0
@@ -57,20 +60,32 @@ def removed(stored: pl.DataFrame, loads: set[int]) -> pl.Series:
 
 
 def _before(rows: pl.DataFrame, column: str, since: datetime) -> pl.Series:
-    if column not in rows.columns or not isinstance(rows.schema[column], pl.Datetime):
+    if not _is_time(rows.schema.get(column)):
         return _none(rows.height)
-    return rows.select((pl.col(column) < since).fill_null(False).alias("old"))["old"]
+    return rows.select((_moment(rows, column) < since).fill_null(False).alias("old"))["old"]
 
 
 def _replaced_before(
     rows: pl.DataFrame, column: str, on: tuple[str, ...], since: datetime, stands: pl.Series
 ) -> pl.Series:
-    if not isinstance(rows.schema[column], pl.Datetime) or not {*on} <= {*rows.columns}:
+    if not _is_time(rows.schema.get(column)) or not {*on} <= {*rows.columns}:
         return _none(rows.height)
-    early = pl.when(pl.col(column) < since).then(pl.col(column))
+    told = _moment(rows, column)
+    early = pl.when(told < since).then(told)
     last = pl.when("__stands").then(early).max().over(on)
     marked = rows.with_columns(stands.alias("__stands"))
     return marked.select((early < last).fill_null(False).alias("old"))["old"]
+
+
+def _is_time(dtype: pl.DataType | None) -> bool:
+    return isinstance(dtype, pl.Datetime | pl.Date)
+
+
+def _moment(rows: pl.DataFrame, column: str) -> pl.Expr:
+    """The moments of a column; a day is its first one."""
+    if rows.schema[column] == pl.Date:
+        return pl.col(column).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    return pl.col(column)
 
 
 def _all(hits: list[pl.Series], height: int) -> pl.Series:

@@ -7,7 +7,7 @@ import msgspec
 
 from seatrial.facts.snapshot import RuleResult
 
-PENDING, DONE = "pending", "done"
+PENDING, DONE, LOST = "pending", "done", "lost"
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,7 +20,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
 
     `digest` is that of the canonical rows after a whole reading; after others it chains the digest before with
     that of the changes. `rules` tells of this load; `all_rules`, `all_delivered` and `all_rejected` of all since the
-    last whole reading. A load is pending until its rows are committed.
+    last whole reading. A load is pending until its rows are
+    committed, and lost when another process committed its own in its place.
     """
 
     id: str

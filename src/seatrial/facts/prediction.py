@@ -20,7 +20,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
 
     `assigned` is what the sticky hash chose; `served` is what answered (a breaker or fallback changes the
     second, never the first). `score` is None when the fallback answered. `features` holds every column
-    known at the decision (request, lookups, derived), moments left out. A shadow's own prediction has
+    known at the decision (request, lookups, derived), moments left out and dates as text. A shadow's own prediction has
     `assigned = served = "shadow"` and the same `prediction_id` as the answer beside it.
     """
 
@@ -50,7 +50,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What turned out, as it was reported: by prediction id or by key. A correction is a new revision.
 
-    `values` holds one value per outcome column of the contract (the label and what value needs besides).
+    `values` holds one value per outcome column of the contract (the label and what value needs besides); dates and
+    moments are text in ISO 8601.
     """
 
     prediction_id: str | None

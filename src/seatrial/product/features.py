@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-
 # A model takes numbers, truth values and categories: of these types, a product file derives one of them.
 NEVER_FEATURES = {
     "timestamp": "a moment",

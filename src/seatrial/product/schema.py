@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from seatrial.contract.zones import check_zone
 from seatrial.product.amounts import parse_budget, parse_duration, parse_share
 
 NAME_PATTERN = "^[a-z][a-z0-9-]*$"
@@ -95,6 +96,7 @@ class Source(_Section):
     product file. `incremental` names the column whose largest value so far is where the next reading goes on.
     `options` go to the object store or database; their values, and `url`, may be `env:NAME` or `file:PATH`.
     `every` is how often the loop reads the source by itself; without, it is read when a snapshot is made.
+    `timezone`, as in Europe/Lisbon, is the zone of its times that say none; without, the contract refuses them.
     """
 
     path: str | None = None
@@ -109,6 +111,7 @@ class Source(_Section):
     options: dict[str, str] = {}
     attempts: Annotated[int, Field(ge=1, le=20)] = 5
     every: Seconds | None = None
+    timezone: Annotated[str, AfterValidator(check_zone)] | None = None
 
     @property
     def kind(self) -> str:

@@ -1,10 +1,10 @@
 """O1 to O7: what is watched while the product runs."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import polars as pl
 
+from seatrial.contract.canonical import json_rows
 from seatrial.contract.decoder import RowDecoder
 from seatrial.decide.policy import next_steps
 from seatrial.decide.situation import Policy, Situation
@@ -90,7 +90,7 @@ def _refused_request(product: Product, sample: pl.DataFrame) -> str:
     """How the request decoder took a recorded row, and the same row without its key; "" unless only that fell."""
     if sample.is_empty():
         return ""
-    row: dict[str, Any] = sample.head(1).select(product.request_columns).to_dicts()[0]
+    [row] = json_rows(product.request, sample.head(1).select(product.request_columns))
     decoder = RowDecoder(product.request, product.request_columns)
     try:
         decoder.convert([row])

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import polars as pl
 
+from seatrial.contract.canonical import json_rows
 from seatrial.cycle.reconcile import Reconciler
 from seatrial.cycle.tools import History, Tools
 from seatrial.data.examples import KNOWN_AT
@@ -104,7 +105,7 @@ class Replay:
     def run(self, start: datetime, end: datetime, settle_until: datetime) -> None:
         """Replay the requests of [start, end), then let outcomes come in until `settle_until`."""
         rows = self.requests(start, end)
-        hours = _by_hour(rows, self.product.made_at, self.product.request_columns)
+        hours = _by_hour(rows, self.product)
         outcomes = _Outcomes(rows, self.product)
         self._report_events()
         moment, batch = start, next(hours, None)
@@ -176,13 +177,11 @@ def event_of(entry: LogEntry) -> LoopEvent:
     return LoopEvent(at=entry.at, kind=entry.kind, subject=entry.subject, why=str(why))
 
 
-def _by_hour(
-    rows: pl.DataFrame, made_at: str, columns: tuple[str, ...]
-) -> Iterator[tuple[datetime, list[dict[str, Any]]]]:
+def _by_hour(rows: pl.DataFrame, product: Product) -> Iterator[tuple[datetime, list[dict[str, Any]]]]:
     """Batches as they would have been formed: the requests of each hour, with the hour's beginning."""
-    keyed = rows.with_columns(pl.col(made_at).dt.truncate("1h").alias("__hour"))
+    keyed = rows.with_columns(pl.col(product.made_at).dt.truncate("1h").alias("__hour"))
     for hour in keyed.partition_by("__hour", maintain_order=True):
-        yield hour["__hour"][0], hour.select(columns).to_dicts()
+        yield hour["__hour"][0], json_rows(product.request, hour.select(product.request_columns))
 
 
 class _Outcomes:
@@ -195,7 +194,7 @@ class _Outcomes:
             *product.outcome_columns,
             pl.col(KNOWN_AT).alias("known_at"),
         )
-        self._rows = renamed.to_dicts()
+        self._rows = json_rows(product.request, renamed)
         self._next = 0
 
     def until(self, moment: datetime) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from seatrial.serve.frames import Sheet
 from seatrial.serve.judging import NoScoresError, Verdicts, unjudged
 from seatrial.serve.lane import Lane
 from seatrial.serve.loaded import LoadedRelease
+from seatrial.serve.mishaps import loggable
 from seatrial.serve.replays import Replays, replay_id
 from seatrial.serve.request import Answers, Request
 from seatrial.serve.routing import Routes
@@ -131,8 +132,8 @@ class Engine:
                 self.counters.violated(error.faults, live.schema)
                 results[slot] = error
             except Exception as error:  # noqa: BLE001 - logged, and answered as an error of its own request
-                _log.exception("a request of %d rows could not be read", len(request.rows))
-                results[slot] = error
+                results[slot] = found = loggable(error, live.product)
+                _log.error("a request of %d rows could not be read", len(request.rows), exc_info=found)
             if request.idempotency_key:
                 keys.add(request.idempotency_key)
         return works, twins
@@ -147,9 +148,10 @@ class Engine:
             results |= {work.slot: error for work in works if work.slot not in results}
         except Exception as error:  # noqa: BLE001 - logged, and answered as an error of its own request
             left = [work for work in works if work.slot not in results]
-            _log.exception("a batch of %d requests could not be answered", len(left))
+            found = loggable(error, routes.live.product)
+            _log.error("a batch of %d requests could not be answered", len(left), exc_info=found)
             if len(works) == 1:
-                results[works[0].slot] = error
+                results[works[0].slot] = found
                 return
             for work in left:
                 self._run(routes, [work], results, budget_seconds)
@@ -188,7 +190,8 @@ class Engine:
         except NoScoresError as error:
             found = unjudged(live, str(error))
         except Exception as error:  # noqa: BLE001 - a challenger must not hurt the answer; counted and logged
-            _log.exception("release %s could not take rows of release %s", lane.loaded.id, live.loaded.id)
+            names, cause = (lane.loaded.id, live.loaded.id), loggable(error, lane.loaded.product)
+            _log.error("release %s could not take rows of release %s", *names, exc_info=cause)
             found = unjudged(live, f"rows raised {type(error).__name__}")
         if found.failure is not None:
             self.counters.shadow_errors[lane.loaded.id] += 1

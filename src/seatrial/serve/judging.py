@@ -13,6 +13,7 @@ import polars as pl
 
 from seatrial.serve.frames import Sheet
 from seatrial.serve.loaded import LoadedRelease
+from seatrial.serve.mishaps import loggable
 
 Inputs = Mapping[str, npt.NDArray[Any]]
 Score = Callable[[Inputs], npt.NDArray[np.float64]]
@@ -92,7 +93,8 @@ def _scores(loaded: LoadedRelease, sheet: Sheet, score: Score) -> tuple[list[flo
     except NoScoresError as error:
         return [math.nan] * rows, str(error)
     except Exception as error:  # noqa: BLE001 - whatever a model raises, its rows are answered
-        _log.exception("the model of release %s raised", loaded.id)
+        found = loggable(error, loaded.product)
+        _log.error("the model of release %s raised", loaded.id, exc_info=found)
         return [math.nan] * rows, f"model raised {type(error).__name__}"
     if scores.shape != (rows,):
         _log.error("the model of release %s: scores of shape %s for %d rows", loaded.id, scores.shape, rows)

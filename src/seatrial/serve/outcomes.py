@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+import msgspec
+
 from seatrial.contract.decoder import RowDecoder
 from seatrial.contract.masking import masked_faults
 from seatrial.contract.model import ColumnContract, TableContract
@@ -33,7 +35,7 @@ class OutcomeIntake:
         self._product = product
         self._journal = journal
         self._clock = clock
-        self._envelopes = RowDecoder(_ENVELOPE, _ENVELOPE_COLUMNS)
+        self._envelopes = RowDecoder(_envelope(product), _ENVELOPE_COLUMNS)
         self._values = RowDecoder(product.request, product.outcome_columns)
 
     def accept(self, rows: Sequence[object]) -> OutcomeReceipt:
@@ -83,6 +85,17 @@ class OutcomeIntake:
             received_at=now,
             revision=envelope["revision"] or 0,
         )
+
+
+def _envelope(product: Product) -> TableContract:
+    """The columns that name a prediction; a key is as sensitive as the contract says."""
+    key = product.request.column(product.key)
+    classification = key.classification if key else None
+    columns = (
+        msgspec.structs.replace(column, classification=classification) if column.name == "key" else column
+        for column in _ENVELOPE.columns
+    )
+    return msgspec.structs.replace(_ENVELOPE, columns=tuple(columns))
 
 
 def _recorded(value: Any) -> float | int | bool | str | None:

@@ -64,7 +64,9 @@ ROWS: dict[str, list[Any]] = {
     "string": [None, "", "a", "b", "ab", "aba", "abab", "aaaaa", "c", "-"],
     "float": [None, *(half / 2 for half in range(-14, 15)), 0.3],
 }
-MANY = st.lists(pairs(), min_size=12, max_size=12)
+# Many at once, for most pairs differ in nothing that matters; few suffice, so that one that breaks a law is found
+# alone in seconds.
+MANY = st.lists(pairs(), min_size=1, max_size=12)
 
 
 @given(MANY)

@@ -73,6 +73,7 @@ def test_a_killed_worker_changes_nothing_of_what_is_recorded(place: float) -> No
     assert_frame_equal(found.ledger(), expected.ledger())
     for table in ("predictions", "outcomes", "ledger"):
         assert found.stored(table).height == expected.stored(table).height
+    memory = remembered(found)
     for name, value in remembered(expected).items():
-        assert remembered(found)[name] == value, name
+        assert memory[name] == value, name
     assert chain_faults(found.logbook()) == []

@@ -8,9 +8,15 @@ from seatrial.facts.estimate import Estimate
 
 @pytest.mark.parametrize(
     ("digest", "said"),
-    [("sha256:0123456789abcdef", "0123456789ab"), ("r0001", "r0001"), (None, "")],
+    [
+        ("sha256:0123456789abcdef", "0123456789ab"),
+        ("0123456789abcdef" * 4, "0123456789ab"),
+        ("bookings-0001", "bookings-0001"),
+        ("018f-a-prediction-0002", "018f-a-prediction-0002"),
+        (None, ""),
+    ],
 )
-def test_a_digest_is_shown_by_its_beginning(digest: str | None, said: str) -> None:
+def test_only_digests_are_shown_by_their_beginning(digest: str | None, said: str) -> None:
     assert short(digest) == said
 
 

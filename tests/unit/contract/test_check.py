@@ -356,3 +356,60 @@ def test_a_time_that_no_calendar_holds_is_put_aside_and_told() -> None:
     checked = one("timestamp", moment)
     assert (checked.rejected, checked.quarantined["rule"].to_list()) == (1, ["x.type"])
     assert json.loads(checked.quarantined["row"][0])["x"].startswith("-")
+
+
+# Of the rows (name, n), those that must be put aside, and those of which the rule cannot be computed.
+UNKNOWABLE = [
+    ("CAST(name AS INT) > 3", [("Ada", 1), ("2", 1), ("4", 1), (None, 1)], [1]),
+    ("name::double > 3", [("Ada", 1), ("2.5", 1)], [1]),
+    ("STRPTIME(name, '%Y-%m-%d') > DATE '2020-01-01'", [("2019-01-01", 1), ("Ada", 1), ("2021-01-01", 1)], [0]),
+    ("SUBSTR(name, 1, n) = 'A'", [("Ada", 1), ("Ada", -5), ("Ada", 2), ("Bo", 1), ("Bo", -1)], [2, 3]),
+    ("POW(n, n) > 1", [("a", -2), ("a", 1), ("a", 2)], [1]),
+    ("STRPOS(name, name) > 0", [("[", 1), ("a", 1)], []),
+]
+
+
+@pytest.mark.parametrize(("expression", "rows", "broken"), UNKNOWABLE)
+def test_a_rule_that_cannot_be_computed_of_a_row_lets_it_pass_and_decides_the_others_everywhere_alike(
+    expression: str, rows: list[tuple[str | None, int]], broken: list[int]
+) -> None:
+    columns = (ColumnContract(name="name", type="string"), ColumnContract(name="n", type="int"))
+    table = TableContract(
+        name="t", columns=columns, row_rules=(RowRule(name="r", expression=expression),), stop_above=1
+    )
+    frame = pl.DataFrame(rows, schema={"name": pl.String, "n": pl.Int64}, orient="row")
+    assert check(frame, table).quarantined["line"].to_list() == broken
+    scanned = scan_table(table, frame.lazy(), contract_version="1.0.0", at=NOW)
+    assert scanned.quarantined["line"].to_list() == broken
+    _, faults = RowDecoder(table, ("name", "n")).partial(frame.to_dicts())
+    assert [fault["row"] for fault in faults] == broken
+
+
+def test_decimals_are_read_exactly_or_put_aside() -> None:
+    keys = [2**53, 2**53 + 1, 2**63 - 1, -(2**63), 2**63]
+    checked = one("int", pl.Series([Decimal(key) for key in keys], dtype=pl.Decimal(38, 0)), unique=True)
+    assert checked.kept["x"].to_list() == keys[:4]
+    assert checked.quarantined.select("rule", "received").rows() == [("x.type", str(2**63))]
+    amounts = pl.Series([Decimal("1.50"), Decimal("2.00"), Decimal(f"{2**53 + 1}.00"), None], dtype=pl.Decimal(30, 2))
+    assert one("int", amounts).kept["x"].to_list() == [2, 2**53 + 1, None]
+    assert one("string", amounts).kept["x"].to_list() == ["1.50", "2.00", f"{2**53 + 1}.00", None]
+    assert one("float", amounts).kept["x"].to_list() == [1.5, 2.0, float(2**53 + 1), None]
+
+
+def test_whole_numbers_of_more_than_64_bits_are_put_aside() -> None:
+    assert one("int", pl.Series([2**64, 1], dtype=pl.Int128)).quarantined["rule"].to_list() == ["x.type"]
+
+
+def test_two_keys_of_the_same_columns_are_two_rules() -> None:
+    keys = tuple(ForeignKey(columns=("x",), table=name, to=("x",)) for name in ("a", "b"))
+    table = TableContract(
+        name="t", columns=(ColumnContract(name="x", type="int"),), foreign_keys=keys, stop_above=1
+    )
+    others = {"a": pl.DataFrame({"x": [1, 2]}), "b": pl.DataFrame({"x": [1]})}
+    checked = check_table(
+        table, pl.DataFrame({"x": [1, 2, 3]}), contract_version="1.0.0", at=NOW, others=others
+    )
+    assert {one.rule: one.failed for one in checked.results if "foreign" in one.rule} == {
+        "x.foreign_key in a(x)": 1,
+        "x.foreign_key in b(x)": 2,
+    }

@@ -189,3 +189,41 @@ def test_faulty_rows_beside_others_that_break_a_rule_are_all_told() -> None:
 def test_moments_outside_the_calendar_are_refused(moment: str) -> None:
     _, wrong = DECODER.partial([SOUND | {"observed_at": moment}])
     assert [fault["field"] for fault in wrong] == ["observed_at"]
+
+
+SECRETIVE = TableContract(
+    name="t",
+    columns=(
+        ColumnContract(name="name", type="string", max_length=3, classification="pii"),
+        ColumnContract(name="size", type="int"),
+    ),
+    row_rules=(RowRule(name="named", expression="size < 9 OR name = 'a'"),),
+)
+
+
+@pytest.mark.parametrize(
+    ("row", "received"),
+    [
+        ({"name": "Ada Lovelace"}, "***"),
+        ({"size": "Ada"}, '"Ada"'),
+        ({"nam": "Ada"}, "***"),
+        ({"name": "Ada", "size": 9}, "***"),
+        (["Ada"], "***"),
+    ],
+)
+def test_faults_show_no_value_of_a_classified_column(row: object, received: str) -> None:
+    decoder = RowDecoder(SECRETIVE, ["name", "size"])
+    _, [fault] = decoder.partial([row])
+    assert fault["received"] == received
+    with pytest.raises(RequestInvalid) as refused:
+        decoder.decode_json(msgspec.json.encode([row]))
+    assert list(refused.value.faults) == [fault]
+
+
+def test_a_body_that_is_no_list_is_not_shown_where_columns_are_classified() -> None:
+    with pytest.raises(RequestInvalid) as refused:
+        RowDecoder(SECRETIVE, ["name", "size"]).decode_json(b'{"name": "Ada"}')
+    assert [fault["received"] for fault in refused.value.faults] == ["***"]
+    with pytest.raises(RequestInvalid) as shown:
+        DECODER.decode_json(b'{"name": "Ada"}')
+    assert [fault["received"] for fault in shown.value.faults] == ['{"name":"Ada"}']

@@ -1,13 +1,17 @@
 """Values fit the columns in which they are stored, or are missing and counted."""
 
+from datetime import UTC, date, datetime
 from typing import Any
 
 import polars as pl
 import pytest
 
+from seatrial.contract.types import TIMESTAMP
 from seatrial.cycle.fitting import fitted, in_columns, wider
 
 NAN = float("nan")
+DAY = date(2025, 1, 31)
+MIDNIGHT = datetime(2025, 1, 31, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -20,6 +24,11 @@ NAN = float("nan")
         (pl.Int64(), [2**70, 1], [None, 1], 1),
         (pl.String(), [1, 2.5, True, "a"], ["1", "2.5", "true", "a"], 0),
         (pl.Boolean(), [1, 0.0, "TRUE", "no", 2], [True, False, True, None, None], 2),
+        (pl.Date(), ["2025-01-31", DAY, None, "2025-01-31T00:00:00Z"], [DAY, DAY, None, DAY], 0),
+        (pl.Date(), ["31.1.2025", 20250131, True, "2025-01-31T09:00:00Z"], [None] * 4, 4),
+        (TIMESTAMP, ["2025-01-31T01:00:00+01:00", "2025-01-31", None], [MIDNIGHT, MIDNIGHT, None], 0),
+        (TIMESTAMP, ["tomorrow", 1738281600, "0001-01-01T00:00:00+01:00"], [None] * 3, 3),
+        (pl.String(), [DAY], ["2025-01-31"], 0),
     ],
 )
 def test_values_are_converted_without_loss_or_missing_and_counted(

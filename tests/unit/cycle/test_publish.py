@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from seatrial.cycle.publish import MOST_COMING, MOST_INCREMENTS, newest_told, next_tables, publish
+from seatrial.cycle import publish as publishing
+from seatrial.cycle.publish import MOST_COMING, newest_told, next_tables, publish
 from seatrial.cycle.routes import RecordedRoutes
 from seatrial.errors import LeaseLost
 from seatrial.facts.lookups import CURRENT, LookupTables, PublishedLookup
@@ -89,15 +90,16 @@ def test_a_whole_table_takes_over_when_the_changes_outgrow_it() -> None:
     assert (rebased.increments, rebased.changed_rows, rebased.rows) == ((), 0, 2)
 
 
-def test_a_whole_table_takes_over_after_many_increments() -> None:
+def test_a_whole_table_takes_over_after_many_increments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishing, "MOST_INCREMENTS", 4)
     press = Press()
-    rows = [("Rome", float(-day), 1.0) for day in range(1, 2 * MOST_INCREMENTS)]
+    rows = [("Rome", float(-day), 1.0) for day in range(1, 9)]
     press.publish(rows)
     counts = []
-    for number in range(MOST_INCREMENTS + 1):
+    for number in range(6):
         rows.append((f"city {number}", -1, 1.0))
         counts.append(len(press.publish(rows).increments))
-    assert counts[-2:] == [MOST_INCREMENTS, 0]
+    assert counts == [1, 2, 3, 4, 0, 1]
 
 
 def test_after_an_erasure_no_part_holds_what_was_erased() -> None:

@@ -213,3 +213,14 @@ def test_every_problem_of_a_declaration_is_told_at_once() -> None:
 def test_a_correction_must_set_something() -> None:
     with pytest.raises(ExpressionInvalid, match="expected at least one `column = expression`"):
         check_correction(WEATHER, error_rules(WEATHER, AT), correction("wind_speed.maximum"))
+
+
+def test_a_time_outside_the_calendar_stays_put_aside_as_it_was_delivered() -> None:
+    far = weather().with_columns(
+        pl.Series("observed_at", [1, 2, 3, 10**18], dtype=pl.Int64).cast(pl.Datetime("us", "UTC"))
+    )
+    found, through = checked(far, correction("wind_speed.maximum", wind_speed="wind_speed * 0.5"))
+    assert through == {"c1": 1}
+    aside = found.quarantined.filter(pl.col("line") == 3)
+    assert aside["rule"].to_list() == ["observed_at.type"]
+    assert "33658-09-27" in aside["row"][0]

@@ -8,13 +8,15 @@ import msgspec
 import polars as pl
 import pytest
 
-from seatrial.contract.model import Contract, ForeignKey, Freshness
+from seatrial.contract.model import ColumnContract, Contract, ForeignKey, Freshness
 from seatrial.contract.odcs import write_contract
+from seatrial.data.changes import as_changes
 from seatrial.data.landing import Landing
 from seatrial.data.loads import last_load, loads_of, stored_rows
+from seatrial.data.ports import Delivery
 from seatrial.data.quarantine import open_rows
 from seatrial.data.read import stored_tables
-from seatrial.errors import ContractInvalid, DataRefused, NotFound, SourceFailed
+from seatrial.errors import Conflict, ContractInvalid, DataRefused, NotFound, SourceFailed
 from seatrial.facts.load import Load
 from seatrial.facts.tables import source_table
 from seatrial.ports.workspace import Workspace
@@ -306,7 +308,7 @@ def test_a_load_whose_record_was_lost_after_its_commit_is_recorded_and_not_repea
     with pytest.raises(_Killed):
         land(lost.workspace, sources(call(0, 1), call(1, 2)), FOLLOWED)
     loads = land(workspace, sources(call(0, 1), call(1, 2), call(2, 3)), FOLLOWED)
-    assert [one.added for one in loads] == [1], "the killed load was whole"
+    assert [one.added for one in loads] == [1, 1], "the killed load was whole, and is told now"
     assert names(stored(workspace)) == ["c0", "c1", "c2"]
 
 
@@ -356,3 +358,155 @@ def test_a_row_that_pointed_nowhere_comes_back_with_what_it_points_to() -> None:
     land(workspace, reader, with_known_ships())
     assert names(stored(workspace)) == ["c0", "c1", "c2"]
     assert open_rows(workspace.tables, "harbour", source="calls").is_empty()
+
+
+def changed_column(name: str, **changes: Any) -> Callable[[Any], Any]:
+    def change(table: Any) -> Any:
+        columns = [
+            msgspec.structs.replace(one, **changes) if one.name == name else one for one in table.columns
+        ]
+        return msgspec.structs.replace(table, columns=tuple(columns))
+
+    return change
+
+
+def test_columns_in_another_order_change_nothing_for_later_loads() -> None:
+    workspace = memory_workspace()
+    land(workspace, sources(call(0, 1)), FOLLOWED)
+    turned = with_calls(
+        lambda table: msgspec.structs.replace(table, columns=table.columns[::-1]), file=INCREMENTAL
+    )
+    land(workspace, sources(call(0, 1), call(1, 2)), turned)
+    [load] = land(workspace, sources(call(0, 1), call(1, 2), call(2, 3)), turned)
+    assert (load.added, load.rows) == (1, 3)
+
+
+def test_a_source_without_a_sound_row_has_its_columns_all_the_same() -> None:
+    workspace = memory_workspace()
+    land(workspace, sources(call(0, 1), tides=[]))
+    tides = stored_tables(PRODUCT, workspace).frames["tides"]
+    assert (tides.height, tides.columns) == (0, ["quay", "basin", "measured_at", "depth"])
+
+
+def test_a_row_that_a_wider_type_lets_in_takes_the_place_of_the_earlier_one() -> None:
+    workspace = memory_workspace()
+    reader = sources(call(0, 1), call(1, 2))
+    land(workspace, reader, FOLLOWED)
+    halves = reader.frames["calls"].with_columns(pl.col("crew").cast(pl.Float64))
+    late = halves.head(1).with_columns(crew=pl.lit(10.5))
+    reader.frames["calls"] = pl.concat([halves, late])
+    land(workspace, reader, FOLLOWED)
+    floats = with_calls(changed_column("crew", type="float"), version="2.0.0", file=INCREMENTAL)
+    land(workspace, reader, floats)
+    assert dict(stored(workspace).select("call", "crew").iter_rows()) == {"c0": 10.5, "c1": 11.0}
+
+
+def test_what_was_corrected_before_a_new_contract_is_still_known_from_when_it_was_read() -> None:
+    clock = MemoryClock(START)
+    workspace = memory_workspace(clock)
+    calls, tides, ships = TABLES
+    flagged = msgspec.structs.replace(
+        tides, columns=(*tides.columns, ColumnContract(name="flag", type="string"))
+    )
+    contract = Contract(id="harbour", version="1.0.0", tables=(calls, flagged, ships))
+    for depth in (4.0, 8.0):
+        reader = sources(call(0, 1), tides=[tide(0, depth)])
+        reader.frames["tides"] = reader.frames["tides"].with_columns(flag=pl.lit("x"))
+        land(workspace, reader, parse_product(PRODUCT_FILE, write_contract(contract)))
+        clock.advance(days=1)
+    without = msgspec.structs.replace(contract, version="2.0.0", tables=TABLES)
+    product = parse_product(PRODUCT_FILE, write_contract(without))
+    land(workspace, sources(call(0, 1), tides=[tide(0, 8.0)]), product)
+    known = stored_tables(product, workspace).histories["tides"]
+    assert known.select("depth", KNOWN_FROM).rows() == [(4.0, None), (8.0, START + timedelta(days=1))]
+
+
+@pytest.mark.parametrize("between", [[], [tide(0, 4.0) | {"depth": None}]])
+def test_a_lookup_row_that_comes_back_changed_is_known_from_when_it_came_back(
+    between: list[dict[str, Any]],
+) -> None:
+    clock = MemoryClock(START)
+    workspace = memory_workspace(clock)
+    for day, tides in enumerate(([tide(0, 4.0)], between, [tide(0, 9.0)])):
+        clock.moment = START + timedelta(days=day)
+        land(workspace, sources(call(0, 1), tides=tides))
+    known = stored_tables(PRODUCT, workspace).histories["tides"]
+    told = dict(known.drop_nulls("depth").select("depth", KNOWN_FROM).iter_rows())
+    assert told == {4.0: None, 9.0: START + timedelta(days=2)}
+
+
+def test_bad_rows_do_not_get_in_by_being_judged_with_the_good_ones_before_them() -> None:
+    workspace = memory_workspace()
+    good = [call(number, number / 10) for number in range(1000)]
+    land(workspace, sources(*good))
+    bad = [call(number, number / 10, crew=0 if number % 4 else 5) for number in range(1000, 1200)]
+    with pytest.raises(DataRefused, match="150 of 200 rows"):
+        land(workspace, sources(*good, *bad))
+
+
+def test_equal_rows_of_a_table_without_a_key_are_as_many_as_were_delivered() -> None:
+    workspace = memory_workspace()
+    files = Files([[tide(0, 4.0)], [tide(0, 4.0), tide(1, 5.0)]])
+    for count in (1, 2):
+        Landing(product=PRODUCT, reader=files.first(count), workspace=workspace).land(["tides"])
+    assert stored(workspace, "tides")["depth"].to_list() == [4.0, 4.0, 5.0]
+
+
+class Files:
+    """A source of tides that delivers one file after the other, each once."""
+
+    def __init__(self, files: list[list[dict[str, Any]]]) -> None:
+        self.files = files
+
+    def first(self, count: int) -> "Files":
+        return Files(self.files[:count])
+
+    def read(self, name: str, source: Any, folder: Any, *, since: Any = None) -> Any:
+        for place in range(since["read"] if since else 0, len(self.files)):
+            rows = frame(name, self.files[place])
+            yield Delivery(frame=rows, position={"read": place + 1}, whole=False, origin=f"file {place}")
+
+
+def test_a_table_is_not_taken_in_before_the_one_that_it_points_to() -> None:
+    workspace = memory_workspace()
+    reader = sources(call(0, 1))
+    ships = reader.frames.pop("ships")
+    with pytest.raises(SourceFailed, match="points to ships"):
+        land(workspace, reader, with_known_ships())
+    reader.frames["ships"] = ships
+    assert [load.source for load in land(workspace, reader, with_known_ships())] == ["ships", "calls"]
+
+
+def test_sums_count_a_row_once_however_often_it_comes_again() -> None:
+    workspace = memory_workspace()
+    bad, good = call(0, 1, crew=0), call(1, 2)
+    first = [bad, good, *(call(number, number) for number in range(2, 9))]
+    land(workspace, sources(*first), FOLLOWED)
+    [load] = land(workspace, sources(*first, bad, good, call(9, 9)), FOLLOWED)
+    assert (load.delivered, load.all_delivered, load.all_rejected) == (3, 10, 1)
+    assert next(one for one in load.all_rules if one.rule == "crew.minimum").failed == 1
+
+
+def test_rows_that_another_process_committed_meanwhile_are_not_doubled_and_none_is_lost() -> None:
+    workspace = memory_workspace()
+    land(workspace, sources(call(0, 1)), FOLLOWED)
+    stale = _Overtaken(workspace, frame("calls", [call(0, 1), call(1, 2)])[1:])
+    with pytest.raises(Conflict, match="another process"):
+        land(stale.workspace, sources(call(0, 1), call(1, 2), call(2, 3)), FOLLOWED)
+    land(workspace, sources(call(0, 1), call(1, 2), call(2, 3)), FOLLOWED)
+    assert sorted(names(stored(workspace))) == ["c0", "c1", "c2"]
+    assert land(workspace, sources(call(0, 1), call(1, 2), call(2, 3)), FOLLOWED) == ()
+
+
+class _Overtaken(_Lost):
+    """A workspace in which a process that lost its lease commits other rows of calls right before ours."""
+
+    def __init__(self, workspace: Workspace, others: pl.DataFrame) -> None:
+        super().__init__(workspace)
+        self.others = others
+
+    def append(self, table: str, rows: pl.DataFrame, *, writer: str, version: int) -> bool:
+        if table == source_table("harbour", "calls"):
+            changes = as_changes(self.others, self.others.clear(), version)
+            self.tables.append(table, changes, writer=writer, version=version)
+        return self.tables.append(table, rows, writer=writer, version=version)

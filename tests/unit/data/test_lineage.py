@@ -110,3 +110,14 @@ def test_every_edge_of_a_lineage_joins_two_of_its_nodes(asset: Asset) -> None:
             found = of(asset, id, direction)
             assert {end for edge in found.edges for end in (edge.origin, edge.to)} <= keys(found)
             assert msgspec.json.decode(msgspec.json.encode(found), type=Lineage) == found
+
+
+def test_each_load_tells_where_it_came_from_itself() -> None:
+    asset = Asset().fill(weeks=2)
+    origins = ("exports/january.csv", "exports/february.csv")
+    with asset.metadata.begin() as transaction:
+        for load, origin in zip(asset.loads["flights"], origins, strict=True):
+            transaction.put(msgspec.structs.replace(load, origin=origin))
+    found = of(asset, "flights-0001", "up")
+    assert found.node("load:flights-0001").words.endswith("from exports/january.csv")
+    assert found.node("source:flights").words == "path"

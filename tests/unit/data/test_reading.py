@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from seatrial.contract.model import ColumnContract, TableContract
 from seatrial.data.ports import UNREADABLE_SCHEMA
 from seatrial.data.reading import read_whole, stacked
 from seatrial.errors import SourceFailed
@@ -67,3 +68,19 @@ def test_columns_are_stacked_by_name_and_others_are_refused() -> None:
     assert stacked("tides", parts).rows() == [(1, 2), (4, 3)]
     with pytest.raises(SourceFailed, match="source tides: its deliveries differ in the columns b, c"):
         stacked("tides", [*parts, pl.DataFrame({"a": [1], "c": [1]})])
+
+
+def test_a_broken_line_of_a_source_with_classified_columns_is_not_shown() -> None:
+    broken = pl.DataFrame(
+        [(3, "file.ragged", "2 fields", "Ada,Lovelace,1815", "Ada,Lovelace,1815")],
+        schema=UNREADABLE_SCHEMA,
+        orient="row",
+    )
+    reader = MemorySources({"tides": pl.DataFrame({"n": [1]})}, {"tides": broken})
+    pilot = ColumnContract(name="pilot", type="string", classification="restricted")
+    with pytest.raises(SourceFailed, match=r"line 3: expected 2 fields, received \*\*\*$") as refused:
+        read_whole(reader, "tides", SOURCE, None, TableContract(name="tides", columns=(pilot,)))
+    assert "Ada" not in str(refused.value)
+    open_table = TableContract(name="tides", columns=(ColumnContract(name="n", type="int"),))
+    with pytest.raises(SourceFailed, match="received Ada,Lovelace"):
+        read_whole(reader, "tides", SOURCE, None, open_table)

@@ -1,10 +1,13 @@
 """Outcomes: row by row, journaled before they are acknowledged."""
 
+import dataclasses
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
+from seatrial.contract.model import ColumnContract
 from seatrial.errors import JournalUnavailable
 from seatrial.facts.prediction import Outcome
 from seatrial.facts.records import OUTCOMES, decode_outcome
@@ -76,3 +79,19 @@ def test_outcomes_that_cannot_be_journaled_are_not_acknowledged() -> None:
     intake = OutcomeIntake(hotel_product(), writer, MemoryClock(START))
     with pytest.raises(JournalUnavailable):
         intake.accept([{"key": "b", "is_canceled": True}])
+
+
+def test_refusals_show_no_value_of_a_classified_column_nor_a_classified_key() -> None:
+    secret = ColumnContract(name="guest", type="string", classification="pii")
+    product = hotel_product(secret)
+    columns = [
+        msgspec.structs.replace(one, classification="pii") if one.name == product.key else one
+        for one in product.request.columns
+    ]
+    table = msgspec.structs.replace(product.request, columns=tuple(columns))
+    contract = msgspec.structs.replace(product.contract, tables=(table, *product.contract.tables[1:]))
+    writer = MemoryJournal().writer()
+    intake = OutcomeIntake(dataclasses.replace(product, contract=contract), writer, MemoryClock(START))
+    receipt = intake.accept(["Ada", {"key": ["Ada"], "is_canceled": True}, {"key": "b", "is_canceled": "no"}])
+    assert receipt.accepted == 0
+    assert [fault["received"] for fault in receipt.refused] == ["***", "***", '"no"']

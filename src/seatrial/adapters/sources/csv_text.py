@@ -14,6 +14,9 @@ from seatrial.adapters.sources.csv_lines import is_ragged, may_hold_codes, sound
 from seatrial.product.schema import CsvFormat
 
 _HEADER_BYTES = 2**20
+_FIRST_ROWS = 10_000
+_PART_BYTES = 16 * 2**20
+_CODE = "^0[0-9]"
 _BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -28,6 +31,71 @@ def read_csv(file: Path, written: CsvFormat) -> Table:
     if frame is None or frame.columns != header or _may_be_ragged(frame, source, written):
         return _line_by_line(file, header, written)
     return Table(frame)
+
+
+def scan_csv(file: Path, written: CsvFormat) -> pl.LazyFrame | None:
+    """The rows of a CSV file, read when they are asked for, in the types that `read_csv` finds.
+
+    None where it is not sound text in UTF-8: then only `read_csv` tells its rows from its broken lines. The file
+    is read for that, a part at a time.
+    """
+    header = _header(file, written)
+    if not _is_utf8(written) or not _is_sound(file, ord(written.separator), len(header)):
+        return None
+    types = _types(file, written)
+    if list(types) != header:
+        return None
+    codes = _codes(file, written, [name for name, kind in types.items() if kind.is_integer()])
+    return _scan(file, written, schema=pl.Schema({**types, **dict.fromkeys(codes, pl.String())}))
+
+
+def _is_sound(file: Path, separator: int, width: int) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with file.open("rb") as opened:
+        try:
+            while part := opened.read(_PART_BYTES):
+                decoder.decode(part)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return not is_ragged(file, separator, width)
+
+
+def _types(file: Path, written: CsvFormat) -> pl.Schema:
+    """The types that hold for every row: those of the first rows where all others agree, which is found far faster."""
+    first = _scan(file, written, try_parse_dates=True, infer_schema_length=_FIRST_ROWS).collect_schema()
+    if _agree(file, written, first):
+        return first
+    return _scan(file, written, try_parse_dates=True, infer_schema_length=None).collect_schema()
+
+
+def _agree(file: Path, written: CsvFormat, types: pl.Schema) -> bool:
+    texts = _scan(file, written, infer_schema=False)
+    start = texts.head(_FIRST_ROWS).select(pl.len(), pl.all().null_count().name.prefix("no:")).collect()
+    if start.height and max(start.row(0)[1:]) == start.item(0, 0):
+        return False  # a column of which the first rows say nothing
+    try:
+        text, typed = (_missing(rows) for rows in (texts, _scan(file, written, schema=types)))
+    except pl.exceptions.PolarsError:
+        return False
+    kinds = zip(types.values(), text, typed, strict=True)
+    return all(before == after for kind, before, after in kinds if kind != pl.String)
+
+
+def _missing(rows: pl.LazyFrame) -> tuple[int, ...]:
+    return rows.select(pl.all().null_count()).collect(engine="streaming").row(0)
+
+
+def _codes(file: Path, written: CsvFormat, integers: list[str]) -> list[str]:
+    """Those of the columns in which a value begins with 0 and goes on, as in 007."""
+    if not integers or not may_hold_codes(file, ord(written.separator)):
+        return []
+    texts = _scan(file, written, infer_schema=False).select(pl.col(integers).str.contains(_CODE).any())
+    return [name for name, found in texts.collect(engine="streaming").row(0, named=True).items() if found]
+
+
+def _scan(file: Path, written: CsvFormat, **options: Any) -> pl.LazyFrame:
+    return pl.scan_csv(file, separator=written.separator, null_values=list(written.missing), **options)
 
 
 def _header(file: Path, written: CsvFormat) -> list[str]:
@@ -65,7 +133,7 @@ def _parse(source: Path | bytes, written: CsvFormat) -> pl.DataFrame:
         return frame
     # 007 is a code, not the number 7; a contract that asks for numbers reads them from the text all the same.
     texts = _polars(source, written, columns=integers, schema_overrides=dict.fromkeys(integers, pl.String()))
-    codes = [one.name for one in texts.iter_columns() if one.str.contains(r"^0[0-9]").any()]
+    codes = [one.name for one in texts.iter_columns() if one.str.contains(_CODE).any()]
     return frame.with_columns(texts.select(codes))
 
 

@@ -42,7 +42,7 @@ class FileSource:
                 position={"files": dict(read), "columns": columns},
                 whole=whole,
                 origin=file.place,
-                unreadable=_placed(table.unreadable, file.place),
+                unreadable=placed(table.unreadable, file.place),
             )
 
 
@@ -75,5 +75,6 @@ def _renamed(old: str, new: Sequence[str], gone: Sequence[str]) -> str | None:
     return new[0] if len(new) == len(gone) == 1 else None
 
 
-def _placed(unreadable: pl.DataFrame, place: str) -> pl.DataFrame:
+def placed(unreadable: pl.DataFrame, place: str) -> pl.DataFrame:
+    """The lines with the file's place in what they held."""
     return unreadable.with_columns(pl.format("{} (in {})", "received", pl.lit(place)).alias("received"))

@@ -45,12 +45,22 @@ def read_file(file: Path, kind: str, written: CsvFormat) -> Table:
         raise Unreadable(str(error)) from error
 
 
-def _read_arrow(file: Path) -> pl.DataFrame:
+def scan_binary(file: Path, kind: str) -> pl.LazyFrame | None:
+    """The rows of a Parquet or Arrow file, read when they are asked for; None for a stream, which has no index."""
+    if kind == "parquet":
+        return pl.scan_parquet(file)
+    return pl.scan_ipc(file) if _is_arrow_file(file) else None
+
+
+def _is_arrow_file(file: Path) -> bool:
     with file.open("rb") as opened:
-        is_file = opened.read(len(_ARROW_FILE_MARK)) == _ARROW_FILE_MARK
+        return opened.read(len(_ARROW_FILE_MARK)) == _ARROW_FILE_MARK
+
+
+def _read_arrow(file: Path) -> pl.DataFrame:
     # Opened here, so that Polars reads and does not map: who replaces the file later must not change what was read.
     with file.open("rb") as opened:
-        return pl.read_ipc(opened) if is_file else pl.read_ipc_stream(opened)
+        return pl.read_ipc(opened) if _is_arrow_file(file) else pl.read_ipc_stream(opened)
 
 
 _BINARY: dict[str, Callable[[Path], pl.DataFrame]] = {"parquet": pl.read_parquet, "arrow": _read_arrow}

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from seatrial.adapters.sources.asked import Asked, asked
 from seatrial.adapters.sources.files import FileSource
 from seatrial.adapters.sources.modules import Modules
 from seatrial.adapters.sources.python import PythonSource
+from seatrial.contract.zones import in_zone
 from seatrial.data.ports import Delivery, Position
 from seatrial.product.schema import Source
 
@@ -25,7 +27,8 @@ class Sources:
         self, name: str, source: Source, folder: Path | None, *, since: Position | None = None
     ) -> Iterator[Delivery]:
         """What the source delivers after `since`, or all of it. Raises SourceFailed when it cannot be read."""
-        return self._kind(source.kind)(asked(name, source, folder, since, self._sleep))
+        delivered = self._kind(source.kind)(asked(name, source, folder, since, self._sleep))
+        return (_zoned(one, source.timezone) for one in delivered) if source.timezone else delivered
 
     def _kind(self, kind: str) -> Callable[[Asked], Iterator[Delivery]]:
         # Database, table and dlt libraries cost up to a second each, which who reads files should not pay.
@@ -42,3 +45,7 @@ class Sources:
 
             return DltSource(self._modules).read
         return PythonSource(self._modules).read if kind == "python" else FileSource().read
+
+
+def _zoned(delivery: Delivery, zone: str) -> Delivery:
+    return replace(delivery, frame=in_zone(delivery.frame, zone))

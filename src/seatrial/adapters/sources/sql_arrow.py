@@ -1,6 +1,6 @@
 """Query results as Arrow, straight from the database's wire: ADBC drivers for SQLite and PostgreSQL."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from importlib import import_module
 from types import ModuleType
@@ -10,7 +10,9 @@ import polars as pl
 import sqlalchemy as sa
 
 from seatrial.adapters.sources.sql_errors import database_may_pass
-from seatrial.adapters.sources.sql_types import plain_types
+from seatrial.adapters.sources.sql_rows import exact_scales
+from seatrial.adapters.sources.sql_types import is_exact, plain_types
+from seatrial.errors import MissingExtra
 
 _DRIVERS = {"sqlite": "adbc_driver_sqlite.dbapi", "postgresql": "adbc_driver_postgresql.dbapi"}
 _BATCH = {
@@ -31,7 +33,7 @@ def arrow_tables(url: sa.URL, statement: str) -> Iterator[pl.DataFrame]:
         with closing(driver.connect(_address(url))) as connection, closing(connection.cursor()) as cursor:
             cursor.adbc_statement.set_options(**_BATCH[backend])
             cursor.execute(statement)
-            yield from _batches(cursor.fetch_arrow())
+            yield from _batches(cursor.fetch_arrow(), lambda: _scales(url, statement))
     except NoArrow:
         raise
     except Exception as error:
@@ -54,17 +56,27 @@ def _address(url: sa.URL) -> str:
     return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def _batches(stream: Any) -> Iterator[pl.DataFrame]:
+def _scales(url: sa.URL, statement: str) -> Mapping[str, int]:
+    """The scales of exact numbers, which PostgreSQL's own driver tells, if it is there, and this one does not."""
+    try:
+        return exact_scales(url, statement)
+    except MissingExtra:
+        return {}
+
+
+def _batches(stream: Any, scales_of: Callable[[], Mapping[str, int]]) -> Iterator[pl.DataFrame]:
     from arro3.core import RecordBatchReader
 
     reader = RecordBatchReader.from_stream(stream)
     _check_types(reader.schema)
+    empty = pl.DataFrame(reader.schema.empty_table())
+    scales = scales_of() if any(map(is_exact, empty.dtypes)) else {}
     given = False
     for batch in reader:
         given = True
-        yield plain_types(pl.DataFrame(batch))
+        yield plain_types(pl.DataFrame(batch), scales)
     if not given:
-        yield plain_types(pl.DataFrame(reader.schema.empty_table()))
+        yield plain_types(empty, scales)
 
 
 def _check_types(schema: Any) -> None:

@@ -14,6 +14,7 @@ from seatrial.contract.diff.changes import (
     severity,
     share,
 )
+from seatrial.contract.masking import is_sensitive
 from seatrial.contract.model import ColumnContract
 
 # Roles that decide neither what models are fitted on nor how rows are joined and timed.
@@ -44,13 +45,17 @@ def column_changes(place: str, old: ColumnContract, new: ColumnContract) -> Iter
 
 def _words(place: str, old: ColumnContract, new: ColumnContract) -> Iterator[Change]:
     if old.classification != new.classification:
-        freed = old.classification is not None and new.classification is None
-        why = "outputs no longer mask it" if freed else "outputs mask it by its class"
+        freed = is_sensitive(old) and not is_sensitive(new)
+        why = "outputs no longer mask it" if freed else _masking_words(new)
         what = f"classification {old.classification or 'none'} → {new.classification or 'none'}"
         yield change(WIDENING if freed else COMPATIBLE, place, what, why)
     for field in ("description", "evidence"):
         if getattr(old, field) != getattr(new, field):
             yield change(COMPATIBLE, place, f"{field} changed", "words only")
+
+
+def _masking_words(new: ColumnContract) -> str:
+    return "outputs mask it by its class" if is_sensitive(new) else "outputs show it, as before"
 
 
 def _type_words(old: ColumnContract, new: ColumnContract) -> str:

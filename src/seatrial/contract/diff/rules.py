@@ -23,9 +23,7 @@ def rule_changes(old: TableContract, new: TableContract) -> Iterator[Change]:
     yield from _keys(old, new)
     yield from _named(old, new, "row rule", lambda table: {rule.name: rule for rule in table.row_rules})
     yield from _named(old, new, "rule", lambda table: {rule.name: rule for rule in table.set_rules})
-    yield from _named(
-        old, new, "foreign key", lambda table: {"+".join(k.columns): k for k in table.foreign_keys}
-    )
+    yield from _foreign_keys(old, new)
     yield from _freshness(old, new)
 
 
@@ -38,6 +36,16 @@ def _keys(old: TableContract, new: TableContract) -> Iterator[Change]:
         yield change(WIDENING, old.name, f"{'+'.join(group)} no longer unique together", THROUGH)
     for group in sorted(map(sorted, after - before)):
         yield change(BREAKING, old.name, f"{'+'.join(group)} unique together now", REFUSED)
+
+
+def _foreign_keys(old: TableContract, new: TableContract) -> Iterator[Change]:
+    """By what they say: the same columns may refer to several tables, and to one of them twice."""
+    yield from _named(
+        old,
+        new,
+        "foreign key",
+        lambda table: {f"{'+'.join(key.columns)} → {_rule(key)}": key for key in table.foreign_keys},
+    )
 
 
 def _named(

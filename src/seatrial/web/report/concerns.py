@@ -1,12 +1,15 @@
 """What a person should know first: what broke, what changed, and what to do about each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
+from seatrial.data.landing import REFUSED
 from seatrial.data.profiles import ColumnSummary
 from seatrial.data.provenance import Recorded, erased_of
 from seatrial.facts.finding import Incident
 from seatrial.facts.job import Job
+from seatrial.facts.load import Load
+from seatrial.facts.logbook import LogEntry
 from seatrial.facts.model import Model
 from seatrial.web.report.views import AsideView, ColumnView, Concern, LookupView, Report, RuleView, SourceView
 from seatrial.web.report.words import day, days, number, share, short
@@ -46,6 +49,28 @@ def faults(incidents: Sequence[Incident]) -> Iterator[Concern]:
             title=_sentence([title]).rstrip("."),
             evidence=f"{rest or incident.measure} (since {day(incident.began_at)})",
             advice="Mend the cause; the incident closes when it is gone. `seatrial observe` shows it.",
+            part="sources",
+        )
+
+
+def refused(
+    entries: Sequence[LogEntry], loads: Mapping[str, Sequence[Load]], incidents: Sequence[Incident]
+) -> Iterator[Concern]:
+    """Sources whose newest delivery was refused, as the logbook tells, and of which no load came since.
+
+    Where an open incident tells of the same refusal, that is enough.
+    """
+    newest = {entry.subject: entry for entry in entries if entry.kind == REFUSED}
+    for source, entry in newest.items():
+        reason = str(entry.body.get("reason", "No reason was recorded."))
+        came = any(load.read_at > entry.at for load in loads.get(source, ()))
+        if came or any(reason in incident.cause for incident in incidents):
+            continue
+        yield Concern(
+            level="broken",
+            title=f"{source} was refused",
+            evidence=f"{reason} (on {day(entry.at)})",
+            advice="Mend the source or its contract, then run `seatrial data`; what is stored stands until then.",
             part="sources",
         )
 

@@ -25,7 +25,7 @@ from seatrial.ports.tables import Tables
 from seatrial.ports.workspace import Workspace
 from seatrial.product.product import Product
 from seatrial.web.report.columns import Columns, Profiles
-from seatrial.web.report.concerns import concerns_of, failed, faults
+from seatrial.web.report.concerns import concerns_of, failed, faults, refused
 from seatrial.web.report.readings import readings, result_of, trend_of
 from seatrial.web.report.views import AsideView, Concern, LookupView, Point, Report, RuleView, SourceView
 
@@ -38,9 +38,10 @@ def gathered(workspace: Workspace, product: Product) -> Report:
         facts = recorded(transaction, product.name)
         incidents = [one for one in transaction.all(Incident, product.name) if one.closed_at is None]
         jobs = transaction.all(Job, product.name, limit=1)
+        logbook = transaction.logbook(product.name)
         drawn = _drawn(transaction, workspace.tables, product.name) if facts.loads else None
     gathering = Gathering(product, facts, workspace.tables, workspace.artifacts, workspace.clock.now())
-    failures = [*faults(incidents), *failed(jobs)]
+    failures = [*refused(logbook, gathering.loads, incidents), *faults(incidents), *failed(jobs)]
     return gathering.report(drawn, failures)
 
 

@@ -5,7 +5,7 @@ from markupsafe import Markup
 
 from seatrial.web.report import charts, words
 from seatrial.web.report.concerns import NOTABLE_DISTANCE, is_moved
-from seatrial.web.report.picture import HEIGHT, WIDTH, drawn
+from seatrial.web.report.picture import HEIGHT, drawn
 from seatrial.web.report.views import ColumnView, Report
 
 _FILTERS = (words.number, words.share, words.days, words.day, words.minute, words.short, words.prose)
@@ -26,7 +26,7 @@ def page(report: Report) -> str:
         loads={source.name: _drawing(charts.loads_chart(source)) for source in report.sources},
         aside_chart=_drawing(charts.aside_chart(report.aside)),
         picture=drawn(report.lineage) if report.lineage else None,
-        box=(WIDTH, HEIGHT),
+        box_height=HEIGHT,
         notable=NOTABLE_DISTANCE,
         spark=spark,
     )

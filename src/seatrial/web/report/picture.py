@@ -8,7 +8,9 @@ from seatrial.web.report.words import day, short
 
 _RANKS = {SOURCE: 0, LOAD: 1, SNAPSHOT: 2, MODEL: 3, RELEASE: 4, PREDICTIONS: 5, PREDICTION: 5}
 WIDTH, HEIGHT = 148, 58
-_ACROSS, _DOWN = 176, 76
+_BETWEEN, _DOWN = 28, 76
+# What a sign of a title takes, and what is left free beside it.
+_SIGN, _BESIDE = 7.6, 22
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,10 @@ class Box:
 
 @dataclass(frozen=True)
 class Drawing:
-    """Boxes, and lines as SVG paths, within a width and a height."""
+    """Boxes of one width, and lines as SVG paths, within a width and a height."""
 
     boxes: tuple[Box, ...]
+    box_width: int
     lines: tuple[str, ...]
     width: int
     height: int
@@ -43,9 +46,10 @@ def drawn(lineage: Lineage) -> Drawing:
     for node in shown:
         columns.setdefault(_RANKS[node.kind], []).append(node)
     tallest = max((len(nodes) for nodes in columns.values()), default=1)
+    wide = max([WIDTH, *(round(_SIGN * len(_title(node))) + _BESIDE for node in shown)])
     places = {
         node.key: (
-            place * _ACROSS,
+            place * (wide + _BETWEEN),
             round((tallest - len(columns[rank])) * _DOWN / 2) + i * _DOWN,
         )
         for place, rank in enumerate(sorted(columns))
@@ -53,8 +57,9 @@ def drawn(lineage: Lineage) -> Drawing:
     }
     return Drawing(
         boxes=tuple(_box(node, *places[node.key]) for node in shown),
-        lines=tuple(_line(places[a], places[b]) for a, b in _links(lineage, set(places))),
-        width=(len(columns) - 1) * _ACROSS + WIDTH,
+        box_width=wide,
+        lines=tuple(_line(places[a], places[b], wide) for a, b in _links(lineage, set(places))),
+        width=(len(columns) - 1) * (wide + _BETWEEN) + wide,
         height=(tallest - 1) * _DOWN + HEIGHT,
     )
 
@@ -66,17 +71,20 @@ def _links(lineage: Lineage, shown: set[str]) -> list[tuple[str, str]]:
     return [(a, b) for a, b in direct if a.split(":")[0] != b.split(":")[0]]
 
 
-def _line(origin: tuple[int, int], to: tuple[int, int]) -> str:
-    x1, y1 = origin[0] + WIDTH, origin[1] + HEIGHT // 2
+def _line(origin: tuple[int, int], to: tuple[int, int], wide: int) -> str:
+    x1, y1 = origin[0] + wide, origin[1] + HEIGHT // 2
     x2, y2 = to[0], to[1] + HEIGHT // 2
     middle = (x1 + x2) // 2
     return f"M{x1} {y1}C{middle} {y1} {middle} {y2} {x2} {y2}"
 
 
 def _box(node: Node, x: int, y: int) -> Box:
-    title = f"of {node.id}" if node.kind == PREDICTIONS else short(node.id)
     line = day(node.at) if node.at else _cut(node.words)
-    return Box(x=x, y=y, kind=_told(node), title=_cut(title), line=line, alarm=bool(node.concern))
+    return Box(x=x, y=y, kind=_told(node), title=_title(node), line=line, alarm=bool(node.concern))
+
+
+def _title(node: Node) -> str:
+    return f"of {node.id}" if node.kind == PREDICTIONS else short(node.id)
 
 
 def _told(node: Node) -> str:

@@ -1,5 +1,6 @@
 """Numbers, shares and spans of time as the data report writes them."""
 
+import re
 from datetime import datetime
 
 from markupsafe import Markup, escape
@@ -8,6 +9,7 @@ from seatrial.data.profiles import Value
 
 UNKNOWN = "\u2013"
 _ID_LENGTH = 12
+_DIGEST = re.compile(r"sha256:.+|[0-9a-f]{64}")
 
 
 def number(value: "Value | None") -> str:
@@ -53,8 +55,10 @@ def minute(moment: datetime | None) -> str:
 
 
 def short(identity: str) -> str:
-    """An id cut to what tells it apart at a glance; digests lose their prefix."""
-    bare = identity.rsplit(":", 1)[-1]
+    """An id; of a digest its beginning. Other ids are whole: cut, they could not be told apart."""
+    if not _DIGEST.fullmatch(identity):
+        return identity
+    bare = identity.removeprefix("sha256:")
     return bare if len(bare) <= _ID_LENGTH else f"{bare[:_ID_LENGTH]}\u2026"
 
 

@@ -6,18 +6,36 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from seatrial.contract.model import ColumnContract
+from seatrial.contract.odcs import write_contract
+from seatrial.data.lineage import Lineage
 from seatrial.data.profiles import Bar
-from seatrial.data.provenance import recorded
+from seatrial.data.provenance import Edge, Node, recorded
 from seatrial.errors import NotFound
 from seatrial.facts.finding import Incident
 from seatrial.facts.job import Job
 from seatrial.facts.snapshot import RuleResult
+from seatrial.product.read import parse_product
+from seatrial.web.report.concerns import refused
 from seatrial.web.report.gathering import Gathering, gathered
 from seatrial.web.report.page import page, spark
 from seatrial.web.report.picture import drawn
 from seatrial.web.report.views import Report
 from seatrial.web.report.words import days, number, prose, share
-from tests.asset import CAPTAIN, FIRST, NAME, NOW, WEEK, Asset, flights, in_memory, weather
+from tests.asset import (
+    CAPTAIN,
+    CONTRACT,
+    FIRST,
+    FLIGHTS,
+    NAME,
+    NOW,
+    PRODUCT,
+    WEEK,
+    Asset,
+    flights,
+    in_memory,
+    weather,
+)
 
 
 def report_of(asset: Asset) -> Report:
@@ -263,3 +281,69 @@ def test_numbers_are_written_as_people_read_them() -> None:
     ]
     assert prose("run `seatrial <x>` & see") == "run <code>seatrial &lt;x&gt;</code> &amp; see"
     assert spark([0.0, 1.0, 0.5]).split() == ["0.0,20.0", "48.0,2.0", "96.0,11.0"]
+
+
+def refuse(asset: Asset, source: str, reason: str) -> None:
+    with asset.metadata.begin() as transaction:
+        body = {"code": "data_refused", "reason": reason}
+        transaction.log(product=NAME, kind="source refused", subject=source, body=body)
+
+
+def refused_beside(asset: Asset, cause: str) -> list[str]:
+    """What is told of refusals while an incident is open."""
+    incident = Incident(
+        id="i1",
+        product=NAME,
+        release="",
+        measure="source not read",
+        kind="fault",
+        cause=cause,
+        began_at=FIRST,
+        detected_at=FIRST,
+        finding="",
+    )
+    with asset.metadata.begin() as transaction:
+        entries = transaction.logbook(NAME)
+    return [concern.title for concern in refused(entries, asset.loads, [incident])]
+
+
+def test_a_source_that_was_refused_comes_first_until_it_is_loaded_again() -> None:
+    workspace = in_memory(FIRST + 5 * WEEK)
+    asset = Asset(workspace=workspace).fill(weeks=6)
+    refuse(asset, "weather", "the first refusal")
+    refuse(asset, "weather", "the rows lack column visib")
+    told = report_of(asset).concerns
+    assert [one.title for one in told].count("weather was refused") == 1
+    assert told[0].level == "broken"
+    assert told[0].evidence.startswith("the rows lack column visib (on ")
+    assert "weather was refused" in page(report_of(asset))
+    assert refused_beside(asset, "source weather cannot be read: the rows lack column visib") == []
+    assert refused_beside(asset, "source flights cannot be read: 403 Forbidden") == ["weather was refused"]
+    asset.load("weather", weather(6), 6)
+    assert "weather was refused" not in titles(report_of(asset), "broken")
+
+
+def test_what_is_derived_from_a_sensitive_column_is_as_hidden() -> None:
+    def classified(column: ColumnContract) -> ColumnContract:
+        kind = "restricted" if column.name == "distance" else column.classification
+        return msgspec.structs.replace(column, classification=kind)
+
+    table = msgspec.structs.replace(FLIGHTS, columns=tuple(map(classified, FLIGHTS.columns)))
+    contract = msgspec.structs.replace(CONTRACT, tables=(table, *CONTRACT.tables[1:]))
+    asset = Asset(product=parse_product(PRODUCT, write_contract(contract))).fill()
+    hidden = {column.summary.name for column in report_of(asset).columns if column.summary.hidden}
+    assert hidden == {"captain", "distance", "long_haul", "far_and_foggy"}
+
+
+def test_loads_are_drawn_with_their_whole_ids_however_long() -> None:
+    name = "load-of-a-source-with-a-long-name"
+    nodes = [Node(kind="load", id=f"{name}-{number:04d}", at=NOW, words="") for number in (1, 2)] + [
+        Node(kind="snapshot", id="sha256:" + "a" * 64, at=NOW, words="")
+    ]
+    edges = [Edge(origin=node.key, to=nodes[-1].key, words="") for node in nodes[:-1]]
+    picture = drawn(
+        Lineage(product=NAME, start=nodes[-1].key, direction="up", nodes=tuple(nodes), edges=tuple(edges))
+    )
+    assert [box.title for box in picture.boxes] == [f"{name}-0001", f"{name}-0002", "a" * 12 + "\u2026"]
+    assert picture.box_width > 7 * len(f"{name}-0001")
+    assert picture.width > 2 * picture.box_width

@@ -30,7 +30,7 @@ demo: $(STAMP)  ## run the whole loop on real flights (ARGS="--once --json" ends
 	@$(BIN)/seatrial demo $(ARGS)
 
 test: $(STAMP)  ## run all tests (ARGS="-k words" chooses some)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(STAMP)  ## lint, format check, types, import contracts, generated pages
 	@$(BIN)/ruff check

@@ -243,3 +243,44 @@ def test_a_relative_sqlite_file_lies_beside_the_product_file(tmp_path: Path) -> 
     execute(f"sqlite:///{tmp_path / 'data.db'}", "CREATE TABLE t (n integer)", "INSERT INTO t VALUES (7)")
     found = list(Sources().read("visits", Source(sql="SELECT n FROM t", url="sqlite:///data.db"), tmp_path))
     assert rows(found)["n"].to_list() == [7]
+
+
+def test_exact_whole_numbers_come_out_as_they_are(postgres_url: str, with_arrow: bool) -> None:
+    keys = [2**53 + 1, 2**63 - 1, -(2**63), None]
+    values = ", ".join(f"({'null' if key is None else key})" for key in keys)
+    sql = (
+        f"SELECT v::numeric(20, 0) AS v, v::numeric AS free, v / 4.0 AS part FROM (VALUES {values}) AS t (v)"  # noqa: S608
+    )
+    small = f"SELECT * FROM ({sql}) AS s WHERE v IS NULL OR free = 0"  # noqa: S608 - the test's own
+    table = rows(read(Source(sql=f"SELECT v FROM ({sql}) AS s", url=postgres_url), with_arrow=with_arrow))  # noqa: S608
+    assert table.schema == {"v": pl.Int64}
+    assert table["v"].to_list() == keys
+    table = rows(read(Source(sql=small, url=postgres_url), with_arrow=with_arrow))
+    assert table.dtypes == [pl.Int64, pl.Float64, pl.Float64]
+
+
+@pytest.mark.parametrize("number", ["9007199254740993::numeric", "9223372036854775808::numeric(20, 0)"])
+def test_whole_numbers_that_would_be_altered_are_refused_with_the_cast_that_keeps_them(
+    postgres_url: str, with_arrow: bool, number: str
+) -> None:
+    with pytest.raises(SourceFailed, match=r"column v holds whole numbers beyond .* cast it") as failed:
+        read(Source(sql=f"SELECT {number} AS v", url=postgres_url), with_arrow=with_arrow)
+    assert "993" not in str(failed.value)
+    kept = read(Source(sql=f"SELECT ({number})::text AS v", url=postgres_url), with_arrow=with_arrow)
+    assert rows(kept)["v"].to_list() == [number.partition("::")[0]]
+
+
+def test_whole_numbers_beside_fractions_are_not_altered_in_sqlite(tmp_path: Path, with_arrow: bool) -> None:
+    url = f"sqlite:///{tmp_path / 'visits.db'}"
+    execute(
+        url,
+        "CREATE TABLE t (v numeric(20, 0))",
+        "INSERT INTO t VALUES (9007199254740993), (9223372036854775807)",
+    )
+    table = rows(read(Source(sql="SELECT v FROM t", url=url), with_arrow=with_arrow))
+    assert table["v"].to_list() == [2**53 + 1, 2**63 - 1]
+    execute(url, "INSERT INTO t VALUES (0.5)")
+    with pytest.raises(SourceFailed, match=r"column v holds whole numbers beyond 2\^53 beside fractions"):
+        read(Source(sql="SELECT v FROM t", url=url), with_arrow=with_arrow)
+    few = read(Source(sql="SELECT v FROM t WHERE v < 1 UNION ALL SELECT 2", url=url), with_arrow=with_arrow)
+    assert sorted(rows(few)["v"].to_list()) == [0.5, 2.0]

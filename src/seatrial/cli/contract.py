@@ -157,7 +157,8 @@ def _otherwise(column: "ColumnContract") -> str:
 
 
 def _table_words(table: "TableContract") -> Iterator[str]:
-    yield f"at least {table.minimum_rows:,} sound rows; refused when more than {table.stop_above:.1%} break a rule"
+    rows = "sound row" if table.minimum_rows == 1 else "sound rows"
+    yield f"at least {table.minimum_rows:,} {rows}; refused when more than {table.stop_above:.1%} break a rule"
     if table.primary_key:
         yield f"a row is known by {', '.join(table.primary_key)}"
     for group in table.unique:

@@ -44,6 +44,8 @@ def check(app: App, with_data: bool, file: str | None, **about_file: Any) -> Non
         return
     if given := [f"--{name}" for name, value in about_file.items() if value]:
         raise click.UsageError(f"{', '.join(given)} needs --file")
+    from seatrial.cli.retained import overdue_now
+
     product = app.product()
     found: dict[str, Any] = {
         "product": product.name,
@@ -55,6 +57,7 @@ def check(app: App, with_data: bool, file: str | None, **about_file: Any) -> Non
             if there is None
         ],
         "not_enforced": list(product.contract.not_enforced),
+        "overdue": overdue_now(app, product),
     }
     if with_data:
         app.say("reading the sources …")
@@ -87,10 +90,13 @@ def _sources_checked(app: App, product: "Product") -> dict[str, Any]:
 
 
 def _checked(found: dict[str, Any]) -> str:
+    from seatrial.cli.retained import overdue_text
+
     missing = f"; missing before a release: {', '.join(found['missing'])}" if found["missing"] else ""
     head = f"{found['product']}: product file and contract hold; {len(found['features'])} features{missing}"
     loose = [f"  not enforced here: {rule}" for rule in found["not_enforced"]]
     loose += [f"  a person must say: {question}" for question in found.get("questions", ())]
+    loose += [f"  {told}"] if (told := overdue_text(found["product"], found["overdue"])) else []
     return "\n".join([head, *loose])
 
 

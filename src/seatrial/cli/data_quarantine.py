@@ -10,6 +10,8 @@ import click
 from seatrial.cli.app import App, command_options
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import polars as pl
 
     from seatrial.cycle.quarantine import Replayed
@@ -31,7 +33,9 @@ def _filters(function: Callable[..., None]) -> Callable[..., None]:
             help="Only rows put aside since then (UTC).",
         ),
         click.option("--load", type=int, help="Only rows that this load of their source brought."),
-        click.option("--text", help="Only rows that hold this text."),
+        click.option(
+            "--text", help="Only rows that hold this text, as they are shown: masked values hold none."
+        ),
     )
     for option in reversed(options):
         function = option(function)
@@ -68,7 +72,7 @@ def export(app: App, out: Path, unmasked: bool, **wanted: Any) -> None:
     """Write the rows that are put aside to a file, one per broken rule."""
     from seatrial.contract.masking import masked_quarantine
 
-    product, rows = app.product(), _open(app, wanted)
+    product, rows = app.product(), _open(app, wanted, unmasked=unmasked)
     write = frame_writer(out)
     if unmasked:
         _log_export(app, product.name, out, rows.height)
@@ -98,7 +102,7 @@ def correct(app: App, settings: tuple[str, ...], yes: bool, **given: str) -> Non
 
     product, workspace = app.product(), app.workspace()
     draft = drafted(product, workspace, values=_assigned(settings), by=getpass.getuser(), **given)
-    plan = planned(product, workspace, draft.source, rule=draft.rule, trying=[draft])
+    plan = planned(product, workspace, draft.source, rule=draft.rule, trying=[draft], latest=_latest())
     mended = plan.corrected.get(draft.id, 0)
     still = plan.still["id"].n_unique()
     if yes:
@@ -130,26 +134,47 @@ def corrections(app: App, withdrawn: str | None) -> None:
 @command_options
 def replay(app: App, source: str | None, rule: str | None, dry_run: bool) -> None:
     """Check the rows that are put aside again, under today's contract and corrections; take in those that pass."""
+    from seatrial.cycle.quarantine import check_names, sources_aside, would_replay
     from seatrial.cycle.quarantine import replay as replay_rows
-    from seatrial.cycle.quarantine import sources_aside, would_replay
 
-    product, workspace = app.product(), app.workspace()
+    product, workspace, latest = app.product(), app.workspace(), _latest()
+    check_names(product, workspace, source=source, rule=rule)
     found = [
-        would_replay(product, workspace, name, rule=rule)
+        would_replay(product, workspace, name, rule=rule, latest=latest)
         if dry_run
-        else replay_rows(product, workspace, name, rule=rule, actor=getpass.getuser())
+        else replay_rows(product, workspace, name, rule=rule, actor=getpass.getuser(), latest=latest)
         for name in sources_aside(product, workspace, source)
     ]
     app.show(found, lambda: _replayed_text(found, dry_run=dry_run))
 
 
-def _open(app: App, wanted: dict[str, Any]) -> "pl.DataFrame":
+def _latest() -> "datetime":
+    """The time that no decision or outcome may lie much after: the machine's own, as for `seatrial data`."""
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC)
+
+
+def _open(app: App, wanted: dict[str, Any], *, unmasked: bool = False) -> "pl.DataFrame":
+    """The rows that are asked for. Text is looked for in what is shown: else a search would confirm a guess."""
     from datetime import UTC
 
+    import polars as pl
+
+    from seatrial.contract.masking import masked_quarantine
+    from seatrial.cycle.quarantine import check_names
     from seatrial.data.quarantine import open_rows
 
-    since = wanted["since"].replace(tzinfo=UTC) if wanted["since"] else None
-    return open_rows(app.workspace().tables, app.product().name, **{**wanted, "since": since})
+    product, workspace, text = app.product(), app.workspace(), wanted.pop("text")
+    check_names(product, workspace, source=wanted["source"], rule=wanted["rule"])
+    since = wanted.pop("since")
+    rows = open_rows(
+        workspace.tables, product.name, since=since.replace(tzinfo=UTC) if since else None, **wanted
+    )
+    if text is None:
+        return rows
+    shown = rows if unmasked else masked_quarantine(product.contract, rows)
+    return rows.filter(shown.select(pl.col("row").str.contains(text, literal=True)).to_series())
 
 
 def _assigned(settings: tuple[str, ...]) -> dict[str, str]:
@@ -248,6 +273,7 @@ def _replayed_text(found: "list[Replayed]", *, dry_run: bool) -> str:
         taken = f"{one.rows:,} would be taken in" if dry_run else f"{one.rows:,} taken in"
         by = f" by load {one.load}" if one.load else ""
         replaced = f", {one.replaced:,} replaced by later deliveries" if one.replaced else ""
+        replaced += f", {one.stored:,} stored already" if one.stored else ""
         lines = [f"{name} let {rows:,} through" for name, rows in one.corrected.items()]
         lines += [f"{rule} is still broken: {rows:,}" for rule, rows in one.still.items()]
         parts.append("\n".join([f"{one.source}: {taken}{by}{replaced}", *filter(None, [bullets(lines)])]))

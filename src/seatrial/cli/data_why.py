@@ -7,7 +7,7 @@ import click
 from seatrial.cli.app import App, command_options
 
 if TYPE_CHECKING:
-    from seatrial.data.why import Answer
+    from seatrial.data.why import Answer, Aside
 
 
 @click.command("why")
@@ -28,7 +28,11 @@ def _text(answer: "Answer") -> str:
     head = f"{answer.key}: {answer.reason}: {answer.words}"
     lines = [
         f"{one.at:%Y-%m-%d %H:%M}, load {one.load or '-'}, line {'-' if one.line is None else one.line}: {one.rule}: "
-        f"expected {one.expected}, received {one.received} ({'open' if one.open else 'settled'})"
+        f"expected {one.expected}, received {one.received} ({_state(one)})"
         for one in answer.aside
     ]
     return "\n".join([head, *(["put aside:", bullets(lines)] if lines else [])])
+
+
+def _state(aside: "Aside") -> str:
+    return "open" if aside.open else f"settled {aside.settled}".strip()

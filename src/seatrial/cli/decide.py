@@ -16,15 +16,19 @@ if TYPE_CHECKING:
 @command_options
 def decide(app: App) -> None:
     """Run one round of the loop: observe, decide, act, record."""
+    from seatrial.cli.retained import removed_text, removed_today
     from seatrial.cycle.control import one_turn
     from seatrial.wiring import reconciler
 
-    with one_turn(reconciler(app.product(), app.settings())) as loop:
+    product = app.product()
+    with one_turn(reconciler(product, app.settings())) as loop:
         tick = loop.tick()
     if tick.busy:
         app.show({"busy": True}, lambda: "another worker runs the loop of this product")
         return
-    app.show({"busy": False, "steps": tick.steps}, lambda: steps_text(tick.steps))
+    gone = removed_today(product, app.workspace())
+    told = filter(None, [steps_text(tick.steps), removed_text(product.name, gone)])
+    app.show({"busy": False, "steps": tick.steps, "retention": gone}, lambda: "\n".join(told))
 
 
 @decide.command("show")

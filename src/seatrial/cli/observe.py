@@ -31,14 +31,19 @@ def show(app: App) -> None:
 
 
 def _show(app: App) -> None:
+    from seatrial.cli.retained import removed_text, removed_today
     from seatrial.facts.finding import Finding, Incident
 
-    name = app.product().name
-    with app.workspace().metadata.begin() as transaction:
-        incidents = transaction.all(Incident, name)
-        findings = transaction.all(Finding, name, limit=20)
-    found: dict[str, Any] = {"incidents": incidents, "findings": findings}
-    app.show(found, lambda: incidents_text(incidents) + "\n\n" + _findings_text(findings))
+    product, workspace = app.product(), app.workspace()
+    with workspace.metadata.begin() as transaction:
+        incidents = transaction.all(Incident, product.name)
+        findings = transaction.all(Finding, product.name, limit=20)
+    gone = removed_today(product, workspace)
+    found: dict[str, Any] = {"incidents": incidents, "findings": findings, "retention": gone}
+    told = filter(
+        None, [incidents_text(incidents), _findings_text(findings), removed_text(product.name, gone)]
+    )
+    app.show(found, lambda: "\n\n".join(told))
 
 
 def incidents_text(incidents: "list[Incident]") -> str:

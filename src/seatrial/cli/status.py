@@ -9,6 +9,7 @@ from seatrial.cli.app import App, command_options
 @command_options
 def status(app: App) -> None:
     """Show where the product stands: releases, jobs, incidents, value, readiness."""
+    from seatrial.cli.retained import removed_text, removed_today
     from seatrial.cli.words import interval, short
     from seatrial.cycle.books import statement_of
     from seatrial.cycle.overview import overview_of
@@ -16,6 +17,7 @@ def status(app: App) -> None:
     product, workspace = app.product(), app.workspace()
     found = overview_of(workspace, product.name)
     booked = statement_of(workspace, product)
+    gone = removed_today(product, workspace)
 
     def text() -> str:
         live, tried = found.live, found.challenger
@@ -35,10 +37,12 @@ def status(app: App) -> None:
                 f"value       {interval(booked.value)} {booked.unit} from {booked.matured:,} decisions",
                 f"advantage   {interval(booked.advantage)} {booked.unit} over the baseline",
                 f"readiness   {score.score:g} ({score.band})" if score else "readiness   not run yet",
+                *filter(None, [removed_text(product.name, gone)]),
             ]
         )
 
-    app.show({"overview": found, "value": booked.value, "advantage": booked.advantage}, text)
+    shown = {"overview": found, "value": booked.value, "advantage": booked.advantage, "retention": gone}
+    app.show(shown, text)
 
 
 def _outcomes(counts: dict[str, int]) -> str:

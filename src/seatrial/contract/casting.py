@@ -41,7 +41,7 @@ def cast_column(stored: str, type_name: TypeName, dtype: Any) -> Cast | str:
 
 def _advice(type_name: TypeName, dtype: Any) -> str:
     if type_name == "timestamp" and isinstance(dtype, pl.Datetime):
-        return " without a time zone; say which one it is, for example .dt.replace_time_zone('UTC')"
+        return " without a time zone; say which one it is as `timezone` of the source, such as UTC or Europe/Lisbon"
     return ""
 
 

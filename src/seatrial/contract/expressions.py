@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from seatrial.contract.lenient import guesses_times, lenient, no_such_cast
+from seatrial.contract.lenient import guesses_times, impossible, lenient
 from seatrial.contract.model import RowRule, TableContract
 from seatrial.contract.types import polars_type
 from seatrial.errors import ExpressionInvalid
@@ -91,9 +91,9 @@ def row_rule_expression(table: TableContract, rule: RowRule) -> tuple[pl.Expr, t
     """
     name, columns = f"{table.name}, rule {rule.name}", {one.name: str(one.type) for one in table.columns}
     parsed = row_expression(rule.expression, columns, name=name)
-    if cast := no_such_cast(parsed, {column: polars_type(kind) for column, kind in columns.items()}):
+    if reason := impossible(parsed, {column: polars_type(kind) for column, kind in columns.items()}):
         raise ExpressionInvalid(
-            f"{name}: `{rule.expression}` cannot be computed: {cast}; times are read from texts as in "
+            f"{name}: `{rule.expression}` cannot be computed of any row: {reason}; times are read from texts as in "
             f"STRPTIME(column, '%Y-%m-%d')"
         )
     if guesses_times(parsed):

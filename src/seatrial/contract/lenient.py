@@ -5,13 +5,12 @@ Polars casts strictly by default, so that one text that is no number would end t
 
 import io
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
-_NO_CAST = re.compile(r"casting from .* not supported", re.IGNORECASE)
+_SAMPLES = (("1", 1), ("2020-01-01", 0), ("a", 2))
 # Names and values, which may look like anything.
 _LEAVES = ("Column", "Literal")
 
@@ -25,20 +24,24 @@ def lenient(parsed: pl.Expr, reads: Sequence[str]) -> pl.Expr:
     return _guarded(parsed, reads) if reads and any(_takes_columns(node) for node in _nodes(tree)) else parsed
 
 
-def no_such_cast(parsed: pl.Expr, types: Mapping[str, Any]) -> str | None:
-    """The cast that Polars has not, whatever the value, in its words; None when it has all of them."""
+def impossible(parsed: pl.Expr, types: Mapping[str, Any]) -> str | None:
+    """Why it cannot be computed of any row, such as for a cast that Polars has not; None when it can of some."""
     loose = _read(_loosened(json.loads(parsed.meta.serialize(format="json"))))
-    row = {
-        name: pl.Series(["1" if kind == pl.String else 1]).cast(kind)
-        for name, kind in types.items()
-        if name in parsed.meta.root_names()
-    }
-    try:
-        pl.DataFrame(row).select(loose)
-    except pl.exceptions.PolarsError as error:
-        found = _NO_CAST.match(str(error))
-        return found[0] if found else None
-    return None
+    reads = {name: kind for name, kind in types.items() if name in parsed.meta.root_names()}
+    reason = None
+    for text, number in _SAMPLES:
+        try:
+            pl.DataFrame(
+                {
+                    name: pl.Series([text if kind == pl.String else number]).cast(kind)
+                    for name, kind in reads.items()
+                }
+            ).select(loose)
+        except pl.exceptions.PolarsError as error:
+            reason = reason or (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        else:
+            return None
+    return reason
 
 
 def _read(tree: Any) -> pl.Expr:

@@ -57,6 +57,20 @@ def without_zone(frame: pl.DataFrame) -> list[str]:
     ]
 
 
+def with_moments(frame: pl.DataFrame) -> pl.DataFrame:
+    """The table with its columns of texts that all are times, with their zone, as times in UTC.
+
+    A column with a text that only looks like a time (a 30th of February) stays text.
+    """
+    texts = [one for one in frame.iter_columns() if is_text_of_times(one)]
+    read = [one.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False) for one in texts]
+    return frame.with_columns(
+        moments
+        for text, moments in zip(texts, read, strict=True)
+        if moments.null_count() == text.null_count()
+    )
+
+
 def is_text_of_times(series: pl.Series) -> bool:
     """Whether a column holds texts, and all of them are times as RFC 3339 writes them, with their zone or without."""
     if series.dtype != pl.String or series.null_count() == len(series):

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,7 @@ from seatrial.data.changes import standing
 from seatrial.data.corrections import check_correction, error_rules
 from seatrial.data.loads import last_load, rows_ever, stored_rows
 from seatrial.data.ports import Delivery, Position
-from seatrial.data.quarantine import distinct, open_rows, rows_of
+from seatrial.data.quarantine import STORED, distinct, open_rows, rows_of
 from seatrial.data.recording import PUT_ASIDE_BEFORE
 from seatrial.data.replay import Replay, plan_replay
 from seatrial.errors import Conflict, NotFound
@@ -31,8 +32,8 @@ _WRITER = "replay"
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     """What a replay of one source did: `rows` were taken in by `load`, `corrected` counts them per correction.
 
-    `replaced` rows are out of quarantine because a newer version is stored; `still` counts, per rule, what the
-    others break.
+    `replaced` rows are out of quarantine because a newer version is stored, `stored` rows because they are stored as
+    they are; `still` counts, per rule, what the others break.
     """
 
     source: str
@@ -40,6 +41,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     load: str
     corrected: dict[str, int]
     replaced: int
+    stored: int
     still: dict[str, int]
 
 
@@ -50,6 +52,21 @@ def sources_aside(product: Product, workspace: Workspace, source: str | None = N
         return [source]
     held = set(open_rows(workspace.tables, product.name)["source"])
     return [name for name in product.file.sources if name in held]
+
+
+def check_names(
+    product: Product, workspace: Workspace, *, source: str | None = None, rule: str | None = None
+) -> None:
+    """Nothing, where source and rule are known. Raises NotFound, naming those there are, where one is not."""
+    tables = [contract_of(product, name) for name in ([source] if source else product.file.sources)]
+    if rule is None:
+        return
+    now = workspace.clock.now()
+    aside = open_rows(workspace.tables, product.name, source=source)["rule"].unique(maintain_order=True)
+    known = dict.fromkeys([*aside, *(name for table in tables for name in error_rules(table, now))])
+    if rule not in known:
+        where = f"source {source}" if source else product.name
+        raise NotFound(f"{where} has no rule {rule} that puts rows aside; it has {', '.join(known)}")
 
 
 def contract_of(product: Product, source: str) -> TableContract:
@@ -67,10 +84,13 @@ def planned(
     *,
     rule: str | None = None,
     trying: Sequence[Correction] = (),
+    latest: datetime | None = None,
 ) -> Replay:
     """What a replay of a source would do, with the corrections that stand and those of `trying`; nothing is done.
 
-    Raises NotFound for an unknown source, and what `plan_replay` raises.
+    `latest` is the time that no decision or outcome may lie much after, by default the workspace's: the same that
+    loading goes by, or replays would judge `<column>.future` otherwise. Raises NotFound for an unknown source, and
+    what `plan_replay` raises.
     """
     table = contract_of(product, source)
     with workspace.metadata.begin() as transaction:
@@ -88,25 +108,35 @@ def planned(
         at=workspace.clock.now(),
         rule=rule,
         others={name: stored_rows(tables, load) for name, load in loads.items() if load is not None},
+        latest=latest,
     )
 
 
 def replay(
-    product: Product, workspace: Workspace, source: str, *, rule: str | None = None, actor: str
+    product: Product,
+    workspace: Workspace,
+    source: str,
+    *,
+    rule: str | None = None,
+    actor: str,
+    latest: datetime | None = None,
 ) -> Replayed:
     """The open rows of a source checked again; those that pass are taken in as a load, and logged.
 
+    `latest` is what `planned` has it for.
     Killed between the load and its note, the rows are open still; a second replay finds them stored and notes it.
     Raises Conflict while another process reads the sources, or when the source must be read anew first; and what
     `planned` and a load raise.
     """
-    reader = _Again(product, workspace, rule)
-    loads = SourceHistory(make_reader=lambda: reader, workspace=workspace).land(product, [source])
+    reader = _Again(product, workspace, rule, latest)
+    clock = None if latest is None else lambda: latest
+    history = SourceHistory(make_reader=lambda: reader, workspace=workspace, latest=clock)
+    loads = history.land(product, [source])
     plan = reader.plan
     assert plan is not None  # a landing reads
     taking = next((load for load in reversed(loads) if load.origin == PUT_ASIDE_BEFORE), None)
+    found = _told(plan, workspace, product.name, load=taking.id if taking else "")
     _settle(workspace, product.name, plan, taking)
-    found = _told(plan, taking.id if taking else "")
     with workspace.metadata.begin() as transaction:
         body = msgspec.to_builtins(found)
         transaction.log(
@@ -115,20 +145,37 @@ def replay(
     return found
 
 
-def would_replay(product: Product, workspace: Workspace, source: str, *, rule: str | None = None) -> Replayed:
+def would_replay(
+    product: Product,
+    workspace: Workspace,
+    source: str,
+    *,
+    rule: str | None = None,
+    latest: datetime | None = None,
+) -> Replayed:
     """What `replay` would do; nothing is done."""
-    return _told(planned(product, workspace, source, rule=rule), "")
+    plan = planned(product, workspace, source, rule=rule, latest=latest)
+    return _told(plan, workspace, product.name, load="")
 
 
-def _told(plan: Replay, load: str) -> Replayed:
+def _told(plan: Replay, workspace: Workspace, product: str, *, load: str) -> Replayed:
+    """What the plan does; told before its rows are settled, while quarantine has them as open."""
+    aside = open_rows(workspace.tables, product, source=plan.source)
+    stored = [id for id, how, _ in plan.frees if how == STORED]
     return Replayed(
         source=plan.source,
         rows=plan.rows.height,
         load=load,
         corrected=plan.corrected,
-        replaced=len(plan.replaced),
+        replaced=_rows_of(aside, plan.replaced),
+        stored=_rows_of(aside, stored),
         still=dict(Counter(plan.still["rule"])),
     )
+
+
+def _rows_of(aside: pl.DataFrame, ids: Sequence[str]) -> int:
+    """How many rows the ids name: a row has one for every rule that it broke."""
+    return distinct(aside.filter(pl.col("id").is_in(list(ids)))).height
 
 
 @dataclass
@@ -138,6 +185,7 @@ class _Again:
     product: Product
     workspace: Workspace
     rule: str | None
+    latest: datetime | None = None
     plan: Replay | None = None
 
     def read(
@@ -153,7 +201,7 @@ class _Again:
                 f"source {name}: its contract or its section of the product file changed since it was read; "
                 "`seatrial data` reads it anew, and a replay is for what is aside then"
             )
-        self.plan = planned(self.product, self.workspace, name, rule=self.rule)
+        self.plan = planned(self.product, self.workspace, name, rule=self.rule, latest=self.latest)
         if self.plan.rows.height:
             yield Delivery(frame=self.plan.rows, position=since, whole=False, origin=PUT_ASIDE_BEFORE)
 

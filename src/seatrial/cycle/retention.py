@@ -14,6 +14,7 @@ from seatrial.cycle.tally import stored_totals
 from seatrial.data.loads import loads_of
 from seatrial.data.retention import kept_from, outdated, removed
 from seatrial.facts.job import Lease, Progress
+from seatrial.facts.load import Load
 from seatrial.facts.tables import table_name
 from seatrial.ports.workspace import Workspace
 from seatrial.product.product import Product
@@ -62,6 +63,27 @@ def retain(
         metadata.release(reads)
 
 
+def overdue(workspace: Workspace, product: Product, now: datetime) -> dict[str, int]:
+    """How many stored rows per table are older than `governance.retention` already; nothing is removed."""
+    since = kept_from(product, now)
+    cuts = () if since is None else _cuts(workspace, product, since)
+    return {cut.table: rows for cut in cuts if (rows := cut.rows(workspace.tables))}
+
+
+def removed_on_day(workspace: Workspace, product: Product, now: datetime) -> dict[str, int]:
+    """How many rows per table retention removed on the UTC day of `now`, as the logbook tells."""
+    if product.file.governance.retention is None:
+        return {}
+    with workspace.metadata.begin() as transaction:
+        entries = transaction.logbook(product.name)
+    gone: dict[str, int] = {}
+    for entry in entries:
+        if entry.kind == LOGGED and entry.at.date() == now.date():
+            for table, rows in entry.body["rows"].items():
+                gone[table] = gone.get(table, 0) + rows
+    return gone
+
+
 def _retain(workspace: Workspace, product: Product, since: datetime, lease: Lease | None) -> dict[str, int]:
     gone: dict[str, int] = {}
     with _counting_on(workspace, product.name):
@@ -105,8 +127,26 @@ def _source_cuts(workspace: Workspace, product: Product, since: datetime) -> Ite
     with workspace.metadata.begin() as transaction:
         loads = loads_of(transaction, product.name)
     for table, source in source_tables(workspace.tables, product.name):
-        read = {load.number: load.read_at for load in loads if load.source == source}
-        yield Cut(table, _of_source(product, source, read, since))
+        own = [load for load in loads if load.source == source]
+        if _long_replaced(product, table, own, since):
+            yield Cut(table, _everything)
+        else:
+            read = {load.number: load.read_at for load in own}
+            yield Cut(table, _of_source(product, source, read, since))
+
+
+def _long_replaced(product: Product, table: str, loads: list[Load], since: datetime) -> bool:
+    """Whether a new table took the place of this one before `since`, or its source is read no more since then."""
+    written = [load.number for load in loads if load.table == table]
+    later = [load.read_at for load in loads if written and load.number > written[-1]]
+    if later:
+        return later[0] < since
+    unread = loads and loads[-1].source not in product.file.sources
+    return bool(unread and loads[-1].read_at < since)
+
+
+def _everything(frame: pl.DataFrame) -> pl.Series:
+    return pl.Series([True]).new_from_index(0, frame.height)
 
 
 def _of_source(product: Product, source: str, read: dict[int, datetime], since: datetime) -> Which:

@@ -11,10 +11,10 @@ from seatrial.contract.check import refuse_when_thinned
 from seatrial.contract.model import TableContract
 from seatrial.contract.quarantine import quarantine_rows
 from seatrial.data.corrections import corrected_check
-from seatrial.data.erasure import suppressed, suppressed_lines
+from seatrial.data.erasure import suppressed, suppressed_aside, suppressed_lines
 from seatrial.data.merging import added_up, unreadable_rules
 from seatrial.data.ports import Delivery
-from seatrial.data.retention import in_time
+from seatrial.data.retention import delivered_in_time, in_time
 from seatrial.facts.erasure import Erasure
 from seatrial.facts.load import Load
 from seatrial.facts.quarantine import Correction
@@ -68,9 +68,8 @@ class Terms:
         """
         name = self.table.name
         wanted, forgotten = suppressed(delivery.frame, self.erasures, self.table)
-        frame, outdated = in_time(self.product, name, wanted, at)
+        frame, outdated = delivered_in_time(self.product, name, wanted, at)
         unreadable, unread_forgotten = suppressed_lines(delivery.unreadable, self.erasures, name)
-        dropped = forgotten + outdated + unread_forgotten
         checked, corrected = corrected_check(
             self.table,
             frame,
@@ -80,13 +79,18 @@ class Terms:
             others=others,
             latest=latest,
         )
+        # A correction may set a value that was erased, and only a row that was read tells its own time.
+        kept, mended_back = suppressed(checked.kept, self.erasures, self.table)
+        kept, too_old = in_time(self.product, name, kept, at)
+        aside, beside = suppressed_aside(checked.quarantined, self.erasures, self.table)
         unread = quarantine_rows(name, unreadable, contract_version=self.version, at=at)
+        dropped = forgotten + outdated + unread_forgotten + mended_back + too_old + beside
         taken = Taken(
-            kept=checked.kept,
+            kept=kept,
             rules=(*checked.results, *unreadable_rules(name, unread, frame.height)),
-            quarantined=pl.concat([checked.quarantined, unread]),
+            quarantined=pl.concat([aside, unread]),
             delivered=delivery.frame.height + delivery.unreadable.height,
-            rejected=checked.rejected + unread.height,
+            rejected=checked.rejected - beside + unread.height,
             suppressed=dropped,
             corrected=corrected,
         )

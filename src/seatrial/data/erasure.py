@@ -121,7 +121,7 @@ def suppressed_aside(
 ) -> tuple[pl.DataFrame, int]:
     """What is put aside, less rows with an erased value in a column that is not declared, and how many those were.
 
-    `quarantined` has the columns of facts.tables.QUARANTINE. Declared columns are looked at by `suppressed`, before the check.
+    `quarantined` has the columns of facts.tables.QUARANTINE. Declared columns are looked at by `suppressed`.
     """
     by_salt = _by_salt(erasures)
     if quarantined.is_empty() or not by_salt:

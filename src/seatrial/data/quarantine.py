@@ -27,12 +27,11 @@ def open_rows(
     rule: str | None = None,
     since: datetime | None = None,
     load: int | None = None,
-    text: str | None = None,
 ) -> pl.DataFrame:
     """The rows in quarantine that nothing has settled since, oldest first, one per broken rule.
 
-    `since` is a moment from which they were put aside, `text` a piece of the row's JSON. A row that was put aside,
-    settled and put aside again is there once.
+    `since` is a moment from which they were put aside. A row that was put aside, settled and put aside again is there
+    once.
     """
     ever = ever_aside(
         tables, product, where=pl.lit(value=True) if source is None else pl.col("source") == source
@@ -43,7 +42,6 @@ def open_rows(
         "rule": rule is None or pl.col("rule") == rule,
         "since": since is None or pl.col("at") >= since,
         "load": load is None or pl.col("load") == load,
-        "text": text is None or pl.col("row").str.contains(text, literal=True),
     }
     asked = [condition for condition in wanted.values() if isinstance(condition, pl.Expr)]
     return open_now.filter(asked) if asked else open_now

@@ -46,12 +46,13 @@ def reach_of(product: Product, column: str, before: Iterable[Contract] = ()) -> 
     """Where values of a column lie. The column may be `key`, a column, or `source.column` for that source alone.
 
     Columns that refer to it, or that it refers to (foreign keys of the contracts, keys of lookups), hold the same
-    values under their own names. `before` are earlier contracts: what they declare is reached too. Raises NotFound
-    when no source has or had the column.
+    values under their own names. `before` are earlier contracts: what they declare is reached too, and of a column
+    that is declared no more what was declared in its place. Raises NotFound when no source has or had the column.
     """
     earlier = [table for contract in before for table in contract.tables]
     tables = tuple(_distinct([*product.contract.tables, *reversed(earlier)]))
-    places = _related(product, tables, _named(product, tables, column))
+    named = _named(product, tables, column)
+    places = _related(product, tables, named | _heirs(product, tables, named))
     sources: dict[str, tuple[str, ...]] = {}
     for source, name in sorted(places):
         sources[source] = (*sources.get(source, ()), name)
@@ -112,6 +113,19 @@ def _named(product: Product, tables: tuple[TableContract, ...], column: str) -> 
             f"{product.name}: no source has a column {column}; expected `key`, a column or `source.column`, "
             f"of {', '.join(known)}"
         )
+    return found
+
+
+def _heirs(product: Product, tables: tuple[TableContract, ...], named: set[_Place]) -> set[_Place]:
+    """Columns that may be the named ones under a new name: of the same source, declared since these are not."""
+    found: set[_Place] = set()
+    for source, name in named:
+        today = product.contract.table(source)
+        if today is not None and today.column(name) is None:
+            had = [table for table in tables if table.name == source and table.column(name) is not None]
+            known = {one for table in had for one in _columns_of(table)}
+            new = (one for one in today.columns if one.type in ("string", "int") and one.name not in known)
+            found |= {(source, one.name) for one in new}
     return found
 
 

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from seatrial.contract.casting import cast_column
 from seatrial.data.changes import CHANGE, LOAD
 from seatrial.product.product import Product
 
@@ -44,6 +45,26 @@ def in_time(product: Product, source: str, rows: pl.DataFrame, now: datetime) ->
         return rows, 0
     old = outdated(product, source, rows, since)
     return (rows.filter(~old), int(old.sum())) if old.any() else (rows, 0)
+
+
+def delivered_in_time(
+    product: Product, source: str, frame: pl.DataFrame, now: datetime
+) -> tuple[pl.DataFrame, int]:
+    """Rows as a source delivers them, less those whose decision is too old to be stored or put aside.
+
+    Only rows of the examples' source tell that by themselves; of lookups `in_time` asks the rows that were kept.
+    """
+    since = kept_from(product, now)
+    column = product.request.column(product.made_at)
+    if since is None or source != product.file.examples.source or column is None:
+        return frame, 0
+    if column.name not in frame.columns:
+        return frame, 0
+    cast = cast_column(column.name, column.type, frame.schema[column.name])
+    if isinstance(cast, str):
+        return frame, 0
+    old = _before(frame.select(cast.value.alias(column.name)), column.name, since)
+    return (frame.filter(~old), int(old.sum())) if old.any() else (frame, 0)
 
 
 def removed(stored: pl.DataFrame, loads: set[int]) -> pl.Series:

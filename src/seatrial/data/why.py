@@ -10,12 +10,15 @@ import msgspec
 import polars as pl
 
 from seatrial.contract.masking import masked_received
-from seatrial.data.changes import CHANGE, LOAD, standing
+from seatrial.data.changes import standing
+from seatrial.data.endings import Told, endings
 from seatrial.data.erasure import commitment_of, texts
 from seatrial.data.examples import KNOWN_AT, build_examples
-from seatrial.data.loads import last_load, loads_of, rows_ever
+from seatrial.data.generations import generations, loads_by_key, of_keys, removed_by_key
+from seatrial.data.loads import last_load, loads_of
 from seatrial.data.quarantine import ever_aside, open_rows
 from seatrial.data.read import stored_tables
+from seatrial.data.retention import kept_from
 from seatrial.data.states import state_of
 from seatrial.errors import NotFound
 from seatrial.facts.erasure import Erasure
@@ -35,11 +38,15 @@ Reason = Literal[
     "delivered later",
     "not taken in yet",
     "never delivered",
+    "not known",
 ]
 
 
 class Aside(msgspec.Struct, frozen=True, kw_only=True):
-    """One rule that a delivered row with the key broke; `received` is masked by classification."""
+    """One rule that a delivered row with the key broke; `received` is masked by classification.
+
+    `settled` tells when, how and by what it ceased to be open; "" while it is.
+    """
 
     rule: str
     expected: str
@@ -49,6 +56,7 @@ class Aside(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     contract_version: str
     open: bool
+    settled: str = ""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +102,7 @@ class _Evidence:
     examples: Mapping[str, Mapping[str, Any]]
     came: Mapping[str, int]
     removed: Mapping[str, int]
+    may_be_gone: tuple[str, ...]
     aside: Mapping[str, tuple[Aside, ...]]
     loads: Mapping[int, Load]
     erasures: Sequence[Erasure]
@@ -119,24 +128,31 @@ def _gathered(product: Product, workspace: Workspace, keys: set[str], snapshot: 
         erasures = transaction.all(Erasure, product.name)
     if last is None:
         raise NotFound(f"{product.name}: nothing was read of source {source} yet; `seatrial data` reads it")
-    changes = _of_keys(rows_ever(workspace.tables, last), product.key, keys)
-    present = standing(changes)
+    tables = generations(workspace.tables, loads, product.key, keys)
+    present = standing(tables[-1].changes)
+    now = workspace.clock.now()
     return _Evidence(
         product=product,
         snapshot=snapshot,
-        now=workspace.clock.now(),
+        now=now,
         in_snapshot=_in_snapshot(product, workspace, snapshot, keys),
         examples=_examples(product, workspace, present),
-        came=_loads_by_key(present, product.key),
-        removed=_loads_by_key(changes.filter(pl.col(CHANGE) < 0), product.key),
+        came=loads_by_key(present, product.key),
+        removed=removed_by_key(tables, product.key),
+        may_be_gone=_may_be_gone(product, erasures, now),
         aside=_asides(product, workspace, keys),
         loads={load.number: load for load in loads},
         erasures=erasures,
     )
 
 
-def _of_keys(rows: pl.DataFrame, column: str, keys: set[str]) -> pl.DataFrame:
-    return rows.filter(texts(rows[column]).is_in(sorted(keys)).fill_null(value=False))
+def _may_be_gone(product: Product, erasures: Iterable[Erasure], now: datetime) -> tuple[str, ...]:
+    """What took rows for good without telling which: erasures by other columns, and retention."""
+    source = product.file.examples.source
+    others = [one for one in erasures if source in one.columns and not _of_key(product, one)]
+    told = [f"{one.id} of {_day(one.at)} erased rows by their {one.column}" for one in others]
+    since = kept_from(product, now)
+    return (*told, *([f"rows from before {_day(since)} are not kept"] if since else []))
 
 
 def _in_snapshot(
@@ -145,7 +161,7 @@ def _in_snapshot(
     if snapshot is None:
         return frozenset()
     rows = state_of(snapshot, workspace.tables, workspace.artifacts).frame
-    return frozenset(texts(_of_keys(rows, product.key, keys)[product.key]))
+    return frozenset(texts(of_keys(rows, product.key, keys)[product.key]))
 
 
 def _examples(product: Product, workspace: Workspace, rows: pl.DataFrame) -> dict[str, dict[str, Any]]:
@@ -160,14 +176,6 @@ def _examples(product: Product, workspace: Workspace, rows: pl.DataFrame) -> dic
     return dict(zip(texts(examples[product.key]), picked.iter_rows(named=True), strict=True))
 
 
-def _loads_by_key(rows: pl.DataFrame, column: str) -> dict[str, int]:
-    """Key to the last load among the rows."""
-    loads: dict[str, int] = {}
-    for key, number in zip(texts(rows[column]), rows[LOAD], strict=True):
-        loads[key] = max(number, loads.get(key, number))
-    return loads
-
-
 def _asides(product: Product, workspace: Workspace, keys: set[str]) -> dict[str, tuple[Aside, ...]]:
     """What was put aside of the examples' source, by key, the newest first."""
     source = product.file.examples.source
@@ -176,11 +184,12 @@ def _asides(product: Product, workspace: Workspace, keys: set[str]) -> dict[str,
     written = pl.Series([msgspec.json.encode(key).decode()[1:-1] for key in sorted(keys)], dtype=pl.String)
     likely = ever.filter(pl.col("row").str.contains_any(pl.lit(written).implode()))
     opened = set(open_rows(workspace.tables, product.name, source=source)["id"])
+    told = endings(workspace.tables, product.name, likely["id"].unique().to_list())
     found: dict[str, list[Aside]] = {}
     for row in likely.reverse().iter_rows(named=True):
         key = _key_in(row["row"], product.key)
         if key in keys:
-            found.setdefault(key, []).append(_aside(product, row, is_open=row["id"] in opened))
+            found.setdefault(key, []).append(_aside(product, row, told, is_open=row["id"] in opened))
     return {key: tuple(rows) for key, rows in found.items()}
 
 
@@ -190,7 +199,7 @@ def _key_in(row: str, column: str) -> str | None:
     return None if value is None else texts(pl.Series("key", [value], strict=False))[0]
 
 
-def _aside(product: Product, row: Mapping[str, Any], *, is_open: bool) -> Aside:
+def _aside(product: Product, row: Mapping[str, Any], told: Told, *, is_open: bool) -> Aside:
     return Aside(
         rule=row["rule"],
         expected=row["expected"],
@@ -200,6 +209,7 @@ def _aside(product: Product, row: Mapping[str, Any], *, is_open: bool) -> Aside:
         at=row["at"],
         contract_version=row["contract_version"],
         open=is_open,
+        settled=told(row),
     )
 
 
@@ -222,14 +232,23 @@ def _reason(found: _Evidence, key: str) -> tuple[Reason, str]:
         return "in the snapshot", f"it is an example of snapshot {found.snapshot.number}"
     if key in found.examples:
         return _late(found, key, found.examples[key])
-    if erased := _erased(found.erasures, key):
+    if erased := _erased(found.product, found.erasures, key):
         return "erased", f"it was erased on {_day(erased.at)} ({erased.id}): {erased.why}"
     aside = [one for one in found.aside.get(key, ()) if one.open]
     if aside:
         return "put aside", _aside_words(aside)
+    return _gone(found, key)
+
+
+def _gone(found: _Evidence, key: str) -> tuple[Reason, str]:
+    """Why nothing of a row is stored."""
     if key in found.removed:
         return "removed", _removed_words(found, key)
-    return "never delivered", f"no delivery of {found.product.file.examples.source} held it"
+    source = found.product.file.examples.source
+    if found.may_be_gone:
+        told = "; ".join(found.may_be_gone)
+        return "not known", f"nothing that is stored of {source} held it; it may have been there: {told}"
+    return "never delivered", f"no delivery of {source} held it"
 
 
 def _late(found: _Evidence, key: str, example: Mapping[str, Any]) -> tuple[Reason, str]:
@@ -256,8 +275,15 @@ def _late(found: _Evidence, key: str, example: Mapping[str, Any]) -> tuple[Reaso
     return "not taken in yet", f"{came} delivered it; the next snapshot takes it in"
 
 
-def _erased(erasures: Iterable[Erasure], key: str) -> Erasure | None:
-    return next((one for one in erasures if commitment_of(one.salt, key) == one.commitment), None)
+def _erased(product: Product, erasures: Iterable[Erasure], key: str) -> Erasure | None:
+    ours = (one for one in erasures if _of_key(product, one))
+    return next((one for one in ours if commitment_of(one.salt, key) == one.commitment), None)
+
+
+def _of_key(product: Product, erasure: Erasure) -> bool:
+    """Whether an erasure looked for its value among the product's keys."""
+    searched = erasure.columns.get(product.file.examples.source, ())
+    return erasure.column == "key" or product.key in searched
 
 
 def _aside_words(aside: Sequence[Aside]) -> str:

@@ -25,6 +25,7 @@ _MISSING_EXAMPLES = {
     "known_at": "which column tells when the outcome became known",
     "matured_at": "from when on either outcome would be known, as SQL: made_at + INTERVAL '30 days'",
 }
+_UNPLACED = "examples.outcome.also"
 
 
 @dataclass(frozen=True)
@@ -178,14 +179,26 @@ def _missing_features(draft: Draft, frames: Mapping[str, pl.DataFrame]) -> list[
     return found
 
 
+def placed_anew(draft: Draft, frames: Mapping[str, pl.DataFrame]) -> tuple[str, ...]:
+    """What is missing, now that more columns were found to be known only later."""
+    if not any(one.startswith(_UNPLACED) for one in draft.missing):
+        return draft.missing
+    rest = _without_part(draft, frames)
+    kept = [one for one in draft.missing if not one.startswith(_UNPLACED)]
+    also = f"{_UNPLACED}: which of {', '.join(rest)} are known only later as well, besides those found to be"
+    return (*kept, *([also] if rest else []))
+
+
 def _unplaced(draft: Draft, frames: Mapping[str, pl.DataFrame]) -> list[str]:
     """Columns without a part to play: what is known only later must be said, or requests would have to bring it."""
+    if not draft.features or "also" in draft.examples.get("outcome", {}):
+        return []
+    rest = _without_part(draft, frames)
+    return [f"{_UNPLACED}: which of {', '.join(rest)} are known only later ([] if none)"] if rest else []
+
+
+def _without_part(draft: Draft, frames: Mapping[str, pl.DataFrame]) -> list[str]:
     examples = draft.examples
     frame = frames.get(str(examples.get("from")), pl.DataFrame())
-    if not draft.features or "also" in examples.get("outcome", {}):
-        return []
     placed = {*draft.features, *draft.later, *draft.mentions(), examples.get("key"), examples.get("made_at")}
-    unplaced = [name for name in frame.columns if name not in placed]
-    if not unplaced:
-        return []
-    return [f"examples.outcome.also: which of {', '.join(unplaced)} are known only later ([] if none)"]
+    return [name for name in frame.columns if name not in placed]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -13,9 +13,10 @@ from seatrial.contract.sanity import contract_problems
 from seatrial.errors import ContractInvalid, ProductFileInvalid
 from seatrial.product.read import parse_product
 from seatrial.prototype.agreement import first_contract
-from seatrial.prototype.draft import ANSWERS_FILE, declared_sources, draft_product
+from seatrial.prototype.draft import ANSWERS_FILE, Draft, declared_sources, draft_product
 from seatrial.prototype.ports import ModelFacts
 from seatrial.prototype.suspicion import Suspicion
+from seatrial.prototype.times import assumed_zones
 from seatrial.prototype.withheld import mark, notes, suspicions, withhold
 from seatrial.prototype.writing import write_product
 
@@ -64,10 +65,19 @@ def take_in(
     if not stated.get("sources") and sample_file is not None:
         stated["sources"] = {source_name(sample_file): {"path": sample_file}}
     _check_frames(declared_sources(stated), frames)
-    draft = draft_product(name, estimator, model, frames, stated)
+    assumed = assumed_zones(stated["sources"], frames)
+    stated["sources"] = assumed.sources
+    draft = draft_product(name, estimator, model, assumed.frames, stated)
+    draft = replace(draft, missing=(*draft.missing, *assumed.missing))
+    return _written(name, draft, assumed.frames, rules)
+
+
+def _written(name: str, draft: Draft, frames: Mapping[str, pl.DataFrame], rules: Mapping[str, Any]) -> Intake:
     contract = first_contract(name, draft, frames, rules)
-    if found := suspicions(draft, contract, frames):
-        draft = withhold(draft, found)
+    found, unsearched = suspicions(draft, contract, frames)
+    draft = replace(draft, missing=(*draft.missing, *unsearched))
+    if found:
+        draft = withhold(draft, found, frames)
         contract = mark(first_contract(name, draft, frames, rules), str(draft.examples["from"]), found)
     if problems := contract_problems(contract):
         raise ContractInvalid(problems, name=ANSWERS_FILE)

@@ -11,7 +11,7 @@ from seatrial.contract.check import check_table
 from seatrial.contract.model import Contract, TableContract
 from seatrial.errors import DataRefused, ExpressionInvalid
 from seatrial.product.expressions import compile_expression
-from seatrial.prototype.draft import Draft
+from seatrial.prototype.draft import Draft, placed_anew
 from seatrial.prototype.leaks import asking, find_leaks, refusal
 from seatrial.prototype.repetition import repeated_rows
 from seatrial.prototype.suspicion import Suspicion
@@ -21,22 +21,35 @@ _WHENEVER = datetime(9000, 1, 1, tzinfo=UTC)
 _NEEDED = ("key", "made_at", "outcome")
 
 
-def suspicions(draft: Draft, contract: Contract, frames: Mapping[str, pl.DataFrame]) -> tuple[Suspicion, ...]:
+def suspicions(
+    draft: Draft, contract: Contract, frames: Mapping[str, pl.DataFrame]
+) -> tuple[tuple[Suspicion, ...], tuple[str, ...]]:
     """The suspicions against columns of the examples' source, less those that people vouched for.
 
-    Only rows that keep the contract are looked at: what it puts aside reaches no model. Nothing is suspected while
-    the columns of key, decision and outcome are not known.
+    The second part tells, in words, why columns could not be searched at all; it is empty where they were. Only
+    rows that keep the contract are looked at: what it puts aside reaches no model. Nothing is suspected, or told,
+    while the columns of key, decision and outcome are not known, which is told as missing already.
     """
     examples = draft.examples
     table = contract.table(str(examples.get("from")))
     if table is None or any(field not in examples for field in _NEEDED):
-        return ()
-    frame = _sound(table, frames[table.name])
-    named = {examples["made_at"], examples["outcome"].get("label")}
-    if frame is None or not named <= set(frame.columns):
-        return ()
+        return (), ()
+    if {examples["made_at"], examples["outcome"].get("label")} - {column.name for column in table.columns}:
+        return (), ()
+    if unfit := _unfit(draft, table):
+        return (), (_unsearched("; ".join(unfit)),)
+    try:
+        frame = check_table(table, frames[table.name], contract_version="", at=_WHENEVER).kept
+        found = _search(draft, table, frame)
+    except (DataRefused, pl.exceptions.PolarsError) as error:
+        return (), (_unsearched(str(error)),)
+    return tuple(one for one in found if one.column not in examples.get("known_at_decision", ())), ()
+
+
+def _search(draft: Draft, table: TableContract, frame: pl.DataFrame) -> tuple[Suspicion, ...]:
+    examples = draft.examples
     known_at = examples.get("known_at")
-    found = find_leaks(
+    return find_leaks(
         frame,
         label=examples["outcome"]["label"],
         made_at=examples["made_at"],
@@ -45,16 +58,25 @@ def suspicions(draft: Draft, contract: Contract, frames: Mapping[str, pl.DataFra
         later=[name for name in examples["outcome"].get("also", ()) if name in frame.columns],
         key=examples["key"],
     )
-    return tuple(one for one in found if one.column not in examples.get("known_at_decision", ()))
 
 
-def _sound(table: TableContract, frame: pl.DataFrame) -> pl.DataFrame | None:
-    try:
-        checked = check_table(table, frame, contract_version="", at=_WHENEVER)
-    except DataRefused:
-        # A table that does not fit its contract is told by `seatrial check`, not suspected.
-        return None
-    return checked.kept
+def _unfit(draft: Draft, table: TableContract) -> list[str]:
+    """Why the columns of times and outcome are none, in words."""
+    examples = draft.examples
+    types = {column.name: column.type for column in table.columns}
+    found = [
+        f"examples.{field} is {examples[field]}, which holds no moments but {types[examples[field]]}"
+        for field in ("made_at", "known_at")
+        if types.get(examples.get(field, ""), "timestamp") not in ("timestamp", "date")
+    ]
+    label = examples["outcome"]["label"]
+    if types[label] not in ("bool", "int", "float"):
+        found.append(f"examples.outcome.label is {label}, which is no yes or no but {types[label]}")
+    return found
+
+
+def _unsearched(why: str) -> str:
+    return f"examples: columns that know the outcome could not be searched for, mend this and run init again: {why}"
 
 
 def _matured_at(draft: Draft, table: TableContract) -> pl.Expr | None:
@@ -67,17 +89,18 @@ def _matured_at(draft: Draft, table: TableContract) -> pl.Expr | None:
         return None
 
 
-def withhold(draft: Draft, found: Sequence[Suspicion]) -> Draft:
-    """The draft without the suspected features, those that are refused declared as known only later.
+def withhold(draft: Draft, found: Sequence[Suspicion], frames: Mapping[str, pl.DataFrame]) -> Draft:
+    """The draft without the suspected features; whatever is refused is declared as known only later.
 
-    What an expression or a lookup reads at the decision stays where it is, and is told as missing.
+    So no request has to bring it, even where the model does not read it. What an expression or a lookup reads at
+    the decision stays where it is, and is told as missing.
     """
     if not found:
         return draft
     examples, model = draft.examples, dict(draft.sections["model"])
     read = draft.mentions()
     asked = [one for one in found if not draft.features or one.column in {*draft.features, *read}]
-    later = [one.column for one in asked if one.verdict == "refused" and one.column not in read]
+    later = [one.column for one in found if one.verdict == "refused" and one.column not in read]
     outcome = dict(examples["outcome"])
     if later:
         examples["outcome"] = {**outcome, "also": [*outcome.get("also", ()), *later]}
@@ -85,8 +108,9 @@ def withhold(draft: Draft, found: Sequence[Suspicion]) -> Draft:
         suspected = {one.column for one in found}
         model["features"] = [name for name in draft.features if name not in suspected]
     sections = {**draft.sections, "examples": examples, "model": model}
+    placed = replace(draft, sections=sections)
     told = [_told(one, is_read=one.column in read) for one in asked]
-    return replace(draft, sections=sections, missing=(*draft.missing, *told))
+    return replace(placed, missing=(*placed_anew(placed, frames), *told))
 
 
 def _told(one: Suspicion, *, is_read: bool) -> str:

@@ -109,6 +109,8 @@ def test_rows_are_counted_by_rule_and_listed(read_once: Path) -> None:
         (["--load", "1"], 3),
         (["--load", "2"], 0),
         (["--text", "wet"], 1),
+        (["--text", "Gail"], 0),
+        (["--text", "***"], 3),
     ],
 )
 def test_rows_are_chosen(read_once: Path, arguments: list[str], rows: int) -> None:
@@ -184,6 +186,10 @@ def test_an_empty_quarantine_says_so(read_once: Path) -> None:
         (["correct", "--source", "calls", "--rule", "r", "--set", "a=1", "--why", "w"], 1, "no such column"),
         (["corrections", "--withdraw", "c9"], 1, "no correction c9"),
         (["replay", "--source", "x"], 1, "has no source x"),
+        (["replay", "--rule", "crew.nope"], 1, "has no rule crew.nope that puts rows aside; it has "),
+        (["--source", "x"], 1, "has no source x; it has calls, tides, ships"),
+        (["--rule", "crew.nope"], 1, "crew.minimum"),
+        (["export", "--out", "rows.csv", "--rule", "crew.nope"], 1, "has no rule crew.nope"),
     ],
 )
 def test_what_cannot_be_done_is_refused(
@@ -200,3 +206,23 @@ def test_why_is_answered_for_each_key(read_once: Path) -> None:
     assert told.stdout.startswith("c6: put aside: it was put aside on 2025-01-20 00:00 under contract 1.0.0")
     assert "load calls-0001, line 6: crew.minimum: expected at least 1, received 0 (open)" in told.stdout
     assert "c99: never delivered" in told.stdout
+
+
+def test_text_is_looked_for_in_what_is_shown_and_behind_the_mask_only_with_an_entry(harbour: Path) -> None:
+    out = harbour / "rows.csv"
+    assert answered(harbour, "export", "--out", str(out), "--text", SHIP) == {
+        "file": str(out),
+        "rows": 0,
+        "masked": True,
+    }
+    found = answered(harbour, "export", "--out", str(out), "--text", SHIP, "--unmasked")
+    assert isinstance(found, dict)
+    assert found["rows"] == 3
+
+
+def test_a_settled_row_says_how_and_by_what(harbour: Path) -> None:
+    ran(harbour, *crew("--yes"))
+    ran(harbour, "replay")
+    told = ran(harbour, "c5", command=why)
+    assert "received -7 (settled 20" in told.stdout
+    assert "corrected by c0001, load calls-0002)" in told.stdout

@@ -88,7 +88,6 @@ WIDENING = [
     (wind(minimum=-1), "weather.wind", "minimum 0 → -1"),
     (wind(maximum=None), "weather.wind", "maximum 70 → none"),
     (wind(severity="warning"), "weather.wind", "severity error → warning"),
-    (wind(classification=None), "weather.wind", "classification internal → none"),
     (town(required=False), "weather.town", "no longer required"),
     (town(values=("Oslo", "Rome", "Pisa")), "weather.town", "values"),
     (table(unique=()), "weather", "at+town no longer unique together"),
@@ -96,13 +95,16 @@ WIDENING = [
     (table(stop_above=0.5), "weather.stopAbove", "0.1 → 0.5"),
     (table(row_rules=()), "weather.calm", "row rule removed"),
     (table(set_rules=()), "weather.few", "rule removed"),
-    (table(foreign_keys=()), "weather.town", "foreign key removed"),
+    (table(foreign_keys=()), "weather.town → towns(name)", "foreign key removed"),
     (table(freshness=()), "weather.at.freshness", "3600 s → any age"),
     (msgspec.structs.replace(OLD, not_enforced=("a query",)), "not enforced", "a query"),
 ]
 COMPATIBLE = [
     (table(columns=(*TABLE.columns, EXTRA)), "weather.sky", "optional column added"),
     (table(columns=TABLE.columns[::-1]), "weather", "columns in another order"),
+    (wind(classification=None), "weather.wind", "classification internal → none"),
+    (wind(classification="public"), "weather.wind", "classification internal → public"),
+    (wind(classification="pii"), "weather.wind", "classification internal → pii"),
     (wind(description="in knots"), "weather.wind", "description changed"),
     (msgspec.structs.replace(OLD, status="retired"), "status", "active → retired"),
 ]
@@ -114,6 +116,25 @@ def told(new: Contract, kind: str) -> list[tuple[str, str]]:
 
 def is_told(found: list[tuple[str, str]], place: str, what: str) -> bool:
     return any(where == place and said.startswith(what) for where, said in found)
+
+
+@pytest.mark.parametrize("shown", [None, "", "public", "Internal"])
+def test_what_outputs_no_longer_mask_is_told_as_silent_widening(shown: str | None) -> None:
+    old, new = wind(classification="restricted"), wind(classification=shown)
+    assert [(one.kind, one.why) for one in compare(old, new)] == [
+        ("silent widening", "outputs no longer mask it")
+    ]
+    assert [(one.kind, one.why) for one in compare(new, old)] == [
+        ("compatible", "outputs mask it by its class")
+    ]
+
+
+def test_of_two_keys_of_the_same_columns_each_is_told() -> None:
+    other = msgspec.structs.replace(KEY, table="cities")
+    both, alone = table(foreign_keys=(KEY, other)), table(foreign_keys=(other,))
+    removed, added = compare(both, alone), compare(alone, both)
+    assert [(one.kind, one.what) for one in removed] == [("silent widening", "foreign key removed")]
+    assert [(one.kind, one.what) for one in added] == [("breaking", "foreign key added")]
 
 
 def test_the_same_contract_has_no_changes() -> None:

@@ -130,11 +130,39 @@ def test_zero_is_the_least_where_many_rows_are_at_it() -> None:
     assert "none is negative" in column(sample(wind=rain), "wind").evidence
 
 
-def test_a_lone_zero_is_not_taken_for_the_least() -> None:
+def test_zero_far_from_most_rows_is_the_least_as_a_warning_only() -> None:
     warm = [0.0, *np.random.default_rng(5).normal(20, 3, ROWS - 1)]
-    least = column(sample(wind=warm), "wind").minimum
-    assert least is not None
-    assert least < 0
+    found = column(sample(wind=warm), "wind")
+    assert (found.minimum, found.severity) == (0, "warning")
+    assert "nothing below was seen" in found.evidence
+
+
+def test_no_bound_is_below_zero_where_no_value_is_and_none_above_where_none_is() -> None:
+    age, debt = column(sample(wind=[18 + n % 70 for n in range(ROWS)]), "wind"), -sample()["wind"]
+    assert (age.minimum, age.maximum, age.severity) == (18, 87, "warning")
+    assert column(sample(wind=debt), "wind").maximum == 0
+
+
+def test_whole_numbers_of_few_values_get_the_range_that_was_seen_as_a_warning() -> None:
+    """A full end is the end, as with days of a month; a thin one gets a little room."""
+    day = column(sample(wind=[1 + n % 31 for n in range(ROWS)]), "wind")
+    adults = column(sample(wind=[4, *([1, 2] * (ROWS // 2))][:ROWS]), "wind")
+    assert (day.minimum, day.maximum, day.severity) == (1, 31, "warning")
+    assert (adults.minimum, adults.maximum, adults.severity) == (1, 5, "warning")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        (np.random.default_rng(3).lognormal(3, 1.5, ROWS), "tail above is heavy"),
+        (np.linspace(1, 9, ROWS) ** 2, "second half lie beyond what the first half suggests"),
+    ],
+)
+def test_bounds_that_the_sample_hardly_supports_are_warnings(numbers: Any, said: str) -> None:
+    found = column(sample(wind=numbers), "wind")
+    assert found.maximum is not None
+    assert found.severity == "warning"
+    assert said in found.evidence
 
 
 def test_a_format_is_proposed_only_when_every_text_has_it() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from seatrial.contract.model import ColumnContract, TableContract
 from seatrial.contract.profile import MOST_VALUES, distance, mean, merge, profile_table, quantile
+from seatrial.errors import DataRefused
 from seatrial.facts.profile import ColumnProfile
 
 
@@ -55,8 +56,17 @@ def test_profiles_of_different_columns_are_not_added_up() -> None:
         profile_table(frame, TableContract(name="t", columns=(ColumnContract(name=name, type="float"),)))
         for name in "xy"
     )
-    with pytest.raises(ValueError, match="different columns"):
+    with pytest.raises(DataRefused, match=r"of the same columns only; .*: x, y"):
         merge(first, second)
+
+
+def test_columns_in_another_order_are_the_same_profile() -> None:
+    columns = (ColumnContract(name="x", type="float"), ColumnContract(name="y", type="string"))
+    frame = pl.DataFrame({"x": [1.0, 2.0], "y": ["a", "b"]})
+    ways = [
+        profile_table(frame, TableContract(name="t", columns=order)) for order in (columns, columns[::-1])
+    ]
+    assert merge(ways[0], ways[1]) == merge(ways[0], ways[0])
 
 
 def test_another_unit_lies_as_far_away_as_can_be() -> None:

@@ -69,6 +69,27 @@ def test_a_sound_contract_has_no_problems() -> None:
         ({"row_rules": (RowRule(name="r", expression="n + 1"),)}, "expected a yes or no"),
         ({"row_rules": (RowRule(name="r", expression="n > AVG(n)"),)}, "one row alone"),
         ({"set_rules": (rule(), rule())}, "two rules are called r"),
+        (
+            {"row_rules": (RowRule(name="r", expression="n > 1"),), "set_rules": (rule(),)},
+            "two rules are called r",
+        ),
+        (
+            {"row_rules": (RowRule(name="n.minimum", expression="n > 1"),)},
+            "rule n.minimum: the rules of the table",
+        ),
+        ({"set_rules": (rule(name="at.freshness"),)}, "rule at.freshness: the rules of the table"),
+        (
+            {"unique": (("n", "at"),), "row_rules": (RowRule(name="n+at.unique", expression="n > 1"),)},
+            "rule n+at.unique: the rules of the table",
+        ),
+        (
+            {"row_rules": (RowRule(name="r", expression="CAST(town AS DATE) IS NULL"),)},
+            "of any row: casting from string to date",
+        ),
+        (
+            {"row_rules": (RowRule(name="r", expression="DATE(town) IS NULL"),)},
+            "whatever form the first row has",
+        ),
         ({"set_rules": (rule(operator="mustBeBetween"),)}, "takes 2 finite numbers"),
         ({"set_rules": (rule(operator="mustBeBetween", operands=(2.0, 1.0)),)}, "the smaller number first"),
         ({"set_rules": (rule(columns=("m",)),)}, "rule r: no column m"),

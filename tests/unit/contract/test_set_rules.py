@@ -1,16 +1,17 @@
 """Rules about a whole table: what they compare, when they break, what is refused."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
 
 from seatrial.contract.model import ColumnContract, Freshness, SetRule, TableContract
 from seatrial.contract.profile import profile_table
-from seatrial.contract.set_rules import refuse_broken, set_results
+from seatrial.contract.set_rules import freshness_results, refuse_broken, set_results
 from seatrial.errors import DataRefused
 from seatrial.facts.snapshot import RuleResult
 from tests.contracts import AT
@@ -163,3 +164,48 @@ def test_dates_are_fresh_from_their_midnight() -> None:
     frame = pl.DataFrame({"day": [datetime(2025, 1, 1, tzinfo=UTC).date()]})
     (found,) = set_results(table, {"t": frame}, at=AT)
     assert found.failed == 0
+
+
+def test_ages_can_be_asked_at_another_time_than_the_other_rules() -> None:
+    rows = SetRule(name="x.freshness of rows", metric="rowCount", operator="mustBe", operands=(1.0,))
+    table = TableContract(
+        name="t",
+        columns=(ColumnContract(name="x", type="date"), ColumnContract(name="y", type="timestamp")),
+        set_rules=(rows,),
+        freshness=(Freshness(column="x", seconds=60), Freshness(column="y", seconds=60)),
+    )
+    frame = pl.DataFrame({"x": [AT.date()], "y": [AT]})
+    assert [one.rule for one in set_results(table, {"t": frame}, at=AT, fresh=False)] == [rows.name]
+    later = AT + timedelta(days=2)
+    assert [(one.rule, one.failed) for one in freshness_results(table, frame.lazy(), at=AT)] == [
+        ("x.freshness", 0),
+        ("y.freshness", 0),
+    ]
+    assert [one.failed for one in freshness_results(table, frame, at=later)] == [1, 1]
+    assert freshness_results(msgspec.structs.replace(table, freshness=()), frame, at=AT) == ()
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("SELECT MAX(salary) FROM t", "***"),
+        ("SELECT COUNT(*) FROM t WHERE salary > 2", "1"),
+        ("SELECT SUM(CAST(name AS DOUBLE)) FROM t", "failed in column 'name' for 1 out of 1 values"),
+    ],
+)
+def test_no_value_of_a_classified_column_is_told(query: str, told: str) -> None:
+    columns = (
+        ColumnContract(name="salary", type="float", classification="restricted"),
+        ColumnContract(name="name", type="string", classification="pii"),
+        ColumnContract(name="born", type="date", classification="pii"),
+    )
+    one = SetRule(name="r", metric="sql", operator="mustBe", operands=(0.0,), query=query)
+    table = TableContract(
+        name="t", columns=columns, set_rules=(one,), freshness=(Freshness(column="born", seconds=60),)
+    )
+    frame = pl.DataFrame({"salary": [31337.0], "name": ["Amelia"], "born": [date(1977, 3, 4)]})
+    asked, age = set_results(table, {"t": frame}, at=AT)
+    assert asked.failed == age.failed == 1
+    assert asked.detail.endswith(told)
+    assert age.detail.endswith("found ***")
+    assert not any(value in one.detail for one in (asked, age) for value in ("31337", "Amelia", "1977"))

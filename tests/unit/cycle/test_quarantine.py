@@ -1,12 +1,13 @@
 """What is done about rows in quarantine, on a workspace: corrected, replayed, settled, logged."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
 import pytest
 
 from seatrial.cycle.quarantine import (
+    check_names,
     declare,
     drafted,
     planned,
@@ -114,7 +115,8 @@ def test_a_replay_that_was_killed_before_it_noted_what_it_took_in_is_noted_by_th
         with pytest.raises(ZeroDivisionError):
             harbour.replay()
     assert harbour.aside() == [1, 3]
-    harbour.replay()
+    found = harbour.replay()
+    assert (found.rows, found.stored, found.still) == (0, 1, {"crew.minimum": 1})
     assert (harbour.calls(), harbour.aside()) == (["c0", "c1", "c2", "c4"], [3])
 
 
@@ -158,6 +160,32 @@ def test_columns_that_rows_were_delivered_with_may_be_read_by_a_correction() -> 
     harbour.land()
     declare(harbour.workspace, harbour.draft(where="sign = 'minus'"))
     assert harbour.replay().rows == 1
+
+
+def test_a_replay_judges_what_lies_in_the_future_by_the_clock_that_loading_goes_by() -> None:
+    harbour = Harbour()
+    coming = call(7, 0, announced_at=NOW + timedelta(days=9), berthed_at=None, late=None, hours_late=None)
+    harbour.sources.frames["calls"] = pl.concat([harbour.sources.frames["calls"], frame("calls", [coming])])
+    harbour.land()
+    assert harbour.aside() == [1, 3, 5]
+    assert planned(PRODUCT, harbour.workspace, "calls").rows.height == 0
+    latest = NOW + timedelta(days=8, hours=12)
+    assert would_replay(PRODUCT, harbour.workspace, "calls", latest=latest).rows == 1
+    found = replay(PRODUCT, harbour.workspace, "calls", actor="me", latest=latest)
+    assert (found.rows, harbour.aside()) == (1, [1, 3])
+    assert "c7" in harbour.calls()
+
+
+def test_names_that_are_not_there_are_refused_with_those_that_are() -> None:
+    harbour = Harbour()
+    check_names(PRODUCT, harbour.workspace, source="tides")
+    check_names(PRODUCT, harbour.workspace, source="calls", rule="crew.minimum")
+    with pytest.raises(NotFound, match="no source boats; it has calls, tides, ships"):
+        check_names(PRODUCT, harbour.workspace, source="boats")
+    with pytest.raises(
+        NotFound, match=r"source calls has no rule crew\.maximum .* it has crew\.minimum, call"
+    ):
+        check_names(PRODUCT, harbour.workspace, source="calls", rule="crew.maximum")
 
 
 def test_a_source_that_must_be_read_anew_is_read_before_its_rows_are_replayed() -> None:

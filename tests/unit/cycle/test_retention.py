@@ -2,13 +2,15 @@
 
 from datetime import timedelta
 
+import msgspec
 import polars as pl
 import pytest
 
-from seatrial.cycle.retention import LOGGED, retain, retain_daily
+from seatrial.cycle.retention import LOGGED, overdue, removed_on_day, retain, retain_daily
 from seatrial.cycle.tools import SourceHistory
 from seatrial.data.landing import Landing
 from seatrial.data.snapshot import load_snapshot
+from seatrial.facts.load import Load
 from seatrial.facts.snapshot import Snapshot
 from seatrial.ports.workspace import Workspace
 from tests.fakes.clock import MemoryClock
@@ -136,3 +138,36 @@ def test_what_is_too_old_is_not_taken_in_again(workspace: Workspace) -> None:
     retain(workspace, TEN_DAYS, NOW)
     Landing(product=TEN_DAYS, reader=sources(), workspace=workspace).land()
     assert _ids(workspace, "source.calls", "call") == ["call-0004", "call-0005", "call-0006"]
+
+
+def test_tables_that_a_new_one_replaced_and_sources_that_are_read_no_more_go_as_a_whole(
+    workspace: Workspace,
+) -> None:
+    old = workspace.tables.read("harbour.source.ships")
+    with workspace.metadata.begin() as transaction:
+        load = next(one for one in transaction.all(Load, "harbour") if one.source == "ships")
+        later = msgspec.structs.replace(
+            load, id="ships-0002", number=2, table="harbour.source.ships.from2", read_at=NOW
+        )
+        gone = msgspec.structs.replace(load, id="piers-0001", source="piers", table="harbour.source.piers")
+        transaction.put(later)
+        transaction.put(gone)
+    for table in (later.table, gone.table):
+        workspace.tables.append(table, old, writer="w", version=1)
+    retain(workspace, TEN_DAYS, NOW + timedelta(days=9))
+    assert workspace.tables.rows("harbour.source.ships") == old.height
+    retain(workspace, TEN_DAYS, NOW + timedelta(days=11))
+    rows = {name: workspace.tables.rows(name) for name in ("harbour.source.ships", later.table, gone.table)}
+    assert [*rows.values()] == [0, old.height, 0]
+
+
+def test_what_is_overdue_is_counted_and_stays_until_retention_removes_it(workspace: Workspace) -> None:
+    assert overdue(workspace, product(), NOW) == {}
+    before = overdue(workspace, TEN_DAYS, NOW)
+    assert before == overdue(workspace, TEN_DAYS, NOW) != {}
+    assert removed_on_day(workspace, TEN_DAYS, NOW) == {}
+    gone = retain(workspace, TEN_DAYS, NOW)
+    assert gone == before
+    assert overdue(workspace, TEN_DAYS, NOW) == {}
+    assert removed_on_day(workspace, TEN_DAYS, NOW) == gone
+    assert removed_on_day(workspace, TEN_DAYS, NOW + timedelta(days=1)) == {}

@@ -7,6 +7,8 @@ import msgspec
 import polars as pl
 import pytest
 
+from seatrial.contract.model import ColumnContract, Contract
+from seatrial.contract.odcs import write_contract
 from seatrial.cycle.tools import SourceHistory
 from seatrial.cycle.why import why
 from seatrial.data.erasure import commitment_of
@@ -15,11 +17,13 @@ from seatrial.errors import NotFound
 from seatrial.facts.erasure import DONE, Erasure
 from seatrial.facts.snapshot import Snapshot
 from seatrial.ports.workspace import Workspace
+from seatrial.product.product import Product
+from seatrial.product.read import parse_product
 from tests.asset import trained
 from tests.fakes.clock import MemoryClock
 from tests.fakes.sources import MemorySources
 from tests.fakes.workspace import memory_workspace
-from tests.harbour import call, frame, harbour_product, tide
+from tests.harbour import PRODUCT_FILE, TABLES, call, frame, harbour_product, tide
 
 PRODUCT = harbour_product()
 NOW = datetime(2025, 1, 20, tzinfo=UTC)
@@ -131,15 +135,14 @@ def test_what_is_delivered_no_more_is_told_with_the_load_that_lacked_it(harbour:
     )
 
 
-def test_an_erased_row_is_known_by_its_commitment_alone(harbour: Harbour) -> None:
-    harbour.snapshot()
-    gone = Erasure(
+def _erasure(column: str, value: str) -> Erasure:
+    return Erasure(
         id="e1",
         product=PRODUCT.name,
-        column="call",
-        columns={"calls": ("call",)},
+        column=column,
+        columns={"calls": (column,)},
         salt="salt",
-        commitment=commitment_of("salt", "c77"),
+        commitment=commitment_of("salt", value),
         state=DONE,
         rows={},
         snapshots=(),
@@ -148,9 +151,59 @@ def test_an_erased_row_is_known_by_its_commitment_alone(harbour: Harbour) -> Non
         by="me",
         at=NOW,
     )
-    harbour.put(gone)
+
+
+def test_an_erased_row_is_known_by_its_commitment_alone(harbour: Harbour) -> None:
+    harbour.snapshot()
+    harbour.put(_erasure("call", "c77"))
     assert harbour.why("c77", "c78")[0] == ("erased", "it was erased on 2025-01-20 00:00 (e1): asked for")
     assert harbour.why("c78")[0][0] == "never delivered"
+
+
+def test_what_was_erased_by_another_column_is_not_known_any_more(harbour: Harbour) -> None:
+    harbour.put(_erasure("ship", "Bounty"))
+    reason, words = harbour.why("c77")[0]
+    assert reason == "not known"
+    assert "it may have been there: e1 of 2025-01-20 00:00 erased rows by their ship" in words
+    assert harbour.why("Bounty")[0][0] == "not known"
+    assert harbour.why("c3")[0][0] == "not taken in yet"
+
+
+def test_what_may_have_been_too_old_is_not_known_any_more(harbour: Harbour) -> None:
+    kept = harbour_product(PRODUCT_FILE + "governance: {retention: 10d}\n")
+    answer = why(kept, harbour.workspace, ["c77"])[0]
+    assert (answer.reason, answer.words.split(": ")[-1]) == (
+        "not known",
+        "rows from before 2025-01-10 00:00 are not kept",
+    )
+
+
+def test_a_row_is_followed_through_all_tables_that_the_source_had(harbour: Harbour) -> None:
+    calls, tides, ships = TABLES
+    more = msgspec.structs.replace(calls, columns=(*calls.columns, ColumnContract(name="x", type="string")))
+    wider = Contract(id="harbour", version="1.1.0", tables=(more, tides, ships))
+    other = Contract(id="harbour", version="2.0.0", tables=TABLES)
+    first, then = (parse_product(PRODUCT_FILE, write_contract(one)) for one in (wider, other))
+    workspace = memory_workspace(harbour.clock)
+    rows = harbour.calls.with_columns(x=pl.lit("x"))
+
+    def land(of: Product, calls: pl.DataFrame) -> None:
+        harbour.clock.advance(hours=1)
+        reader = MemorySources({**harbour.sources.frames, "calls": calls})
+        SourceHistory(make_reader=lambda: reader, workspace=workspace).land(of)
+
+    land(first, rows)
+    land(first, rows.filter(pl.col("call") != "c1"))
+    land(then, harbour.calls.filter(~pl.col("call").is_in(["c1", "c2"])))
+    land(then, harbour.calls.filter(~pl.col("call").is_in(["c1", "c2", "c3"])))
+    told = why(then, workspace, ["c1", "c2", "c3", "c4", "c99"])
+    assert [one.reason for one in told] == [*["removed"] * 3, "not taken in yet", "never delivered"]
+    assert [one.words.split("load ")[1][:10] for one in told[:3]] == [
+        "calls-0002",
+        "calls-0003",
+        "calls-0004",
+    ]
+    assert len(workspace.tables.names("harbour.source.calls")) == 2
 
 
 def test_a_row_that_was_put_aside_and_came_again_in_order_is_told_with_its_past(harbour: Harbour) -> None:

@@ -84,7 +84,7 @@ def test_nothing_is_open_where_nothing_was_put_aside() -> None:
     assert open_rows(MemoryTables(), PRODUCT).is_empty()
 
 
-def test_open_rows_come_oldest_first_and_are_found_by_source_rule_time_load_and_text() -> None:
+def test_open_rows_come_oldest_first_and_are_found_by_source_rule_time_and_load() -> None:
     first, second = aside(weather()[:1]), aside(weather()[1:], load=2, at=AT + HOUR)
     tables = kept(second, first)
     everything = open_rows(tables, PRODUCT)
@@ -94,10 +94,9 @@ def test_open_rows_come_oldest_first_and_are_found_by_source_rule_time_load_and_
         "rule": open_rows(tables, PRODUCT, rule="origin.values").height,
         "since": open_rows(tables, PRODUCT, since=AT + HOUR).height,
         "load": open_rows(tables, PRODUCT, load=1).height,
-        "text": open_rows(tables, PRODUCT, text="Newark").height,
         "both": open_rows(tables, PRODUCT, rule="wind_speed.maximum", load=2).height,
     }
-    assert found == {"source": 0, "rule": 1, "since": 3, "load": 1, "text": 2, "both": 1}
+    assert found == {"source": 0, "rule": 1, "since": 3, "load": 1, "both": 1}
 
 
 def test_a_settled_row_is_open_again_only_when_it_is_put_aside_again() -> None:

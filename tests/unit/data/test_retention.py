@@ -5,7 +5,7 @@ from datetime import timedelta
 import polars as pl
 
 from seatrial.data.changes import as_changes
-from seatrial.data.retention import in_time, kept_from, outdated, removed
+from seatrial.data.retention import delivered_in_time, in_time, kept_from, outdated, removed
 from tests.harbour import PRODUCT_FILE, START, call, frame, harbour_product, tide
 
 FOR_EVER = harbour_product()
@@ -45,3 +45,23 @@ def test_rows_that_came_back_are_told_from_those_that_were_removed() -> None:
     assert not removed(stored, {1, 3}).any()
     shuffled = stored[[2, 1, 0]]
     assert removed(shuffled, {2}).to_list() == [False, True, True]
+
+
+def test_days_are_moments_too() -> None:
+    tides = frame("tides", [tide(-48, 1.0), tide(-24, 2.0), tide(24, 3.0)])
+    days = tides.with_columns(pl.col("measured_at").dt.date())
+    kept, dropped = in_time(TEN_DAYS, "tides", days, NOW)
+    assert (kept["depth"].to_list(), dropped) == ([2.0, 3.0], 1)
+
+
+def test_what_is_too_old_is_known_before_the_check_however_its_time_is_written() -> None:
+    calls = frame("calls", [call(number, number) for number in (1, 2, 3)])
+    written = calls.with_columns(pl.col("announced_at").dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    for delivered in (calls, written):
+        kept, dropped = delivered_in_time(TEN_DAYS, "calls", delivered, NOW)
+        assert (kept["call"].to_list(), dropped) == (["c2", "c3"], 1)
+    odd = written.with_columns(announced_at=pl.lit("yesterday"))
+    assert delivered_in_time(TEN_DAYS, "calls", odd, NOW)[1] == 0
+    assert delivered_in_time(TEN_DAYS, "calls", odd.drop("announced_at"), NOW)[1] == 0
+    assert delivered_in_time(TEN_DAYS, "tides", frame("tides", [tide(-9, 1.0), tide(-8, 2.0)]), NOW)[1] == 0
+    assert delivered_in_time(FOR_EVER, "calls", calls, NOW)[1] == 0

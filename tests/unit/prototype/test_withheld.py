@@ -1,8 +1,11 @@
 """What intake does with columns that seem to know the outcome."""
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 import pytest
 
 from seatrial.contract.odcs import read_contract
@@ -46,6 +49,12 @@ def intake(
         name="hotel", estimator="m.joblib", model=model, frames={"bookings": frame}, answers=answers
     )
     return taken, parse_yaml(taken.product_text, "product.yaml")[0]
+
+
+def declaring(taken: Intake, feature: str) -> str:
+    """The product's text where somebody takes a column that was withheld for a feature."""
+    text = taken.product_text.replace("features: [rating]", f"features: [rating, {feature}]")
+    return re.sub(rf"(also: \[[^]]*?)\b{feature}\b,?", r"\1", text)
 
 
 def test_planted_leaks_are_refused_and_honest_columns_stay_features() -> None:
@@ -94,6 +103,59 @@ def test_leaks_that_the_model_does_not_read_are_only_noted() -> None:
     assert "# - parking: " in taken.product_text
 
 
+def test_no_request_has_to_bring_a_leak_that_the_model_does_not_read() -> None:
+    taken, written = intake(("rating", "visits"))
+    product = parse_product(taken.product_text, taken.contract_text)
+    assert set(written["examples"]["outcome"]["also"]) == REFUSED
+    assert not REFUSED & set(product.request_columns)
+    assert any(
+        one.startswith("examples.outcome.also: which of ") and "parking" not in one for one in taken.missing
+    )
+
+
+def naive(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(cs.datetime().dt.replace_time_zone(None))
+
+
+@pytest.mark.parametrize(
+    "write",
+    [naive, lambda frame: naive(frame).with_columns(cs.datetime().dt.to_string("iso:strict"))],
+    ids=["times", "texts"],
+)
+def test_times_without_a_zone_are_asked_about_and_leaks_are_found_meanwhile(
+    write: Callable[[pl.DataFrame], pl.DataFrame],
+) -> None:
+    taken, written = intake(frame=write(PLANTED))
+    assert any(
+        one.startswith("sources.bookings.timezone: in which time zone booked_at, ") for one in taken.missing
+    )
+    assert written["sources"]["bookings"]["timezone"] == "UTC"
+    assert {one.column for one in taken.suspected if one.verdict == "refused"} == REFUSED
+
+
+def test_times_written_as_text_with_their_zone_raise_no_question() -> None:
+    texts = PLANTED.with_columns(cs.datetime().dt.to_string("%Y-%m-%dT%H:%M:%SZ"))
+    taken, written = intake(frame=texts)
+    assert "timezone" not in written["sources"]["bookings"]
+    assert {one.column for one in taken.suspected if one.verdict == "refused"} == REFUSED
+
+
+@pytest.mark.parametrize(
+    ("frame", "told"),
+    [
+        (
+            PLANTED.with_columns(booked_at=pl.lit("soon")),
+            "examples.made_at is booked_at, which holds no moments",
+        ),
+        (PLANTED.with_columns(cancelled=pl.lit("yes")), "cancelled, which is no yes or no but string"),
+    ],
+)
+def test_a_search_for_leaks_that_cannot_be_made_is_told(frame: pl.DataFrame, told: str) -> None:
+    taken, _ = intake(frame=frame)
+    [said] = [one for one in taken.missing if "could not be searched for" in one]
+    assert told in said
+
+
 def test_columns_that_people_vouch_for_are_features() -> None:
     taken, written = intake(("rating", "parking", "country"), known_at_decision=["parking", "country"])
     assert written["model"]["features"] == ["rating", "parking", "country"]
@@ -106,7 +168,7 @@ def test_a_leak_that_an_expression_reads_is_told_and_left_in_place() -> None:
     taken, written = intake(
         ("rating",), matured_at="arrives_at + INTERVAL '1 day'", derive={"cars": "parking * 2"}
     )
-    assert "also" not in written["examples"]["outcome"]
+    assert set(written["examples"]["outcome"]["also"]) == REFUSED - {"parking"}
     assert any(one.startswith("examples: parking: ") for one in taken.missing)
 
 
@@ -130,17 +192,15 @@ def test_rows_that_the_contract_puts_aside_raise_no_suspicion() -> None:
 @pytest.mark.parametrize("column", ["parking", "assigned"])
 def test_a_product_that_declares_a_leak_as_a_feature_is_refused_again_on_its_data(column: str) -> None:
     taken, _ = intake(("rating",))
-    text = taken.product_text.replace("features: [rating]", f"features: [rating, {column}]")
-    product = parse_product(text, taken.contract_text)
+    product = parse_product(declaring(taken, column), taken.contract_text)
     problems = refused_features(product, PLANTED)
     assert [one.split(": ")[1] for one in problems] == [column]
-    assert {one.column for one in product_leaks(product, PLANTED)} >= REFUSED
+    assert {one.column for one in product_leaks(product, PLANTED)} >= {column}
 
 
 def test_a_doubtful_feature_of_a_product_is_a_question_not_a_problem() -> None:
     taken, _ = intake(("rating",))
-    text = taken.product_text.replace("features: [rating]", "features: [rating, country]")
-    product = parse_product(text, taken.contract_text)
+    product = parse_product(declaring(taken, "country"), taken.contract_text)
     assert refused_features(product, PLANTED) == []
     assert [one.split("? ")[0] for one in asked_features(product, PLANTED)] == [
         "examples.known_at_decision: was country known at the decision, as it stands in the table"

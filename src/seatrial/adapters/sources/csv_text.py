@@ -15,6 +15,8 @@ from seatrial.product.schema import CsvFormat
 
 _HEADER_BYTES = 2**20
 _FIRST_ROWS = 10_000
+_FEW_ROWS = 1_000
+_FEW_TEXTS = 100
 _PART_BYTES = 16 * 2**20
 _CODE = "^0[0-9]"
 _BYTE_ORDER_MARK = "\ufeff"
@@ -127,7 +129,7 @@ def _as_utf8(content: bytes, encoding: str) -> bytes | None:
 
 
 def _parse(source: Path | bytes, written: CsvFormat) -> pl.DataFrame:
-    frame = _polars(source, written, try_parse_dates=True, infer_schema_length=None)
+    frame = _with_times(_numbers_and_texts(source, written), source, written)
     integers = frame.select(cs.integer()).columns
     if not integers or not may_hold_codes(source, ord(written.separator)):
         return frame
@@ -135,6 +137,54 @@ def _parse(source: Path | bytes, written: CsvFormat) -> pl.DataFrame:
     texts = _polars(source, written, columns=integers, schema_overrides=dict.fromkeys(integers, pl.String()))
     codes = [one.name for one in texts.iter_columns() if one.str.contains(_CODE).any()]
     return frame.with_columns(texts.select(codes))
+
+
+def _numbers_and_texts(source: Path | bytes, written: CsvFormat) -> pl.DataFrame:
+    """The rows in the types that hold for all of them, found in the first ones where the others agree."""
+    try:
+        frame = _polars(source, written, infer_schema_length=_FEW_ROWS)
+    except pl.exceptions.PolarsError:
+        return _polars(source, written, infer_schema_length=None)
+    texts = frame.select(cs.string())
+    begins_late = [one for one in texts.head(_FEW_ROWS).iter_columns() if one.null_count() == len(one)]
+    if any(frame[one.name].count() for one in begins_late):
+        return _polars(source, written, infer_schema_length=None)
+    return frame
+
+
+def _with_times(frame: pl.DataFrame, source: Path | bytes, written: CsvFormat) -> pl.DataFrame:
+    """The rows with those texts read as days and times that all are such."""
+    kinds = {one.name: kind for one in frame.select(cs.string()) if (kind := _kind_of_times(one)) is not None}
+    if not kinds:
+        return frame
+    try:
+        read = _polars(source, written, columns=list(kinds), schema_overrides=kinds)
+        return frame.with_columns(one for one in read if one.null_count() == frame[one.name].null_count())
+    except pl.exceptions.PolarsError:
+        # One of them cannot be read as what its first texts are; alone, the others can.
+        found = [_read_alone(source, written, name, kind) for name, kind in kinds.items()]
+        sound = [one for one in found if one.null_count() == frame[one.name].null_count()]
+        return frame.with_columns(sound)
+
+
+def _kind_of_times(texts: pl.Series) -> pl.DataType | None:
+    """The type of day or time that the first texts of a column have; None where they are other texts."""
+    first = pl.DataFrame(texts.drop_nulls().head(_FEW_TEXTS))
+    if not first.height:
+        return None
+    try:
+        [kind] = pl.read_csv(first.write_csv().encode(), try_parse_dates=True, infer_schema_length=None).dtypes
+    except pl.exceptions.PolarsError:
+        return None
+    return kind if kind.is_temporal() else None
+
+
+def _read_alone(source: Path | bytes, written: CsvFormat, name: str, kind: pl.DataType) -> pl.Series:
+    """The column as times; as text where it is none."""
+    try:
+        return _polars(source, written, columns=[name], schema_overrides={name: kind})[name]
+    except pl.exceptions.PolarsError:
+        return _polars(source, written, columns=[name], schema_overrides={name: pl.String()})[name]
 
 
 def _polars(source: Path | bytes, written: CsvFormat, **options: Any) -> pl.DataFrame:

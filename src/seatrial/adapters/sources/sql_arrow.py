@@ -7,11 +7,12 @@ from types import ModuleType
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 import sqlalchemy as sa
 
 from seatrial.adapters.sources.sql_errors import database_may_pass
 from seatrial.adapters.sources.sql_rows import exact_scales
-from seatrial.adapters.sources.sql_types import is_exact, plain_types
+from seatrial.adapters.sources.sql_types import EXACT, is_exact, plain_types
 from seatrial.errors import MissingExtra
 
 _DRIVERS = {"sqlite": "adbc_driver_sqlite.dbapi", "postgresql": "adbc_driver_postgresql.dbapi"}
@@ -33,7 +34,10 @@ def arrow_tables(url: sa.URL, statement: str) -> Iterator[pl.DataFrame]:
         with closing(driver.connect(_address(url))) as connection, closing(connection.cursor()) as cursor:
             cursor.adbc_statement.set_options(**_BATCH[backend])
             cursor.execute(statement)
-            yield from _batches(cursor.fetch_arrow(), lambda: _scales(url, statement))
+            for table in _batches(cursor.fetch_arrow(), lambda: _scales(url, statement)):
+                if backend == "sqlite":
+                    _check_floats(table)
+                yield table
     except NoArrow:
         raise
     except Exception as error:
@@ -77,6 +81,13 @@ def _batches(stream: Any, scales_of: Callable[[], Mapping[str, int]]) -> Iterato
         yield plain_types(pl.DataFrame(batch), scales)
     if not given:
         yield plain_types(empty, scales)
+
+
+def _check_floats(table: pl.DataFrame) -> None:
+    """SQLite's columns may hold whole numbers beside fractions, which this driver makes floats, altered or not."""
+    for column in table.select(cs.float()).iter_columns():
+        if (column.abs() >= EXACT).any():
+            raise NoArrow(f"column {column.name} may hold whole numbers beyond 2^53")
 
 
 def _check_types(schema: Any) -> None:

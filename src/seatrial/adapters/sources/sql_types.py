@@ -6,8 +6,10 @@ from typing import Any
 import polars as pl
 import polars.selectors as cs
 
+from seatrial.adapters.sources.broken import Unreadable
+
 # Doubles hold every whole number up to here, and not every one beyond.
-_EXACT = 2**53
+EXACT = 2**53
 # Whole numbers that may lie beyond, as a database writes them.
 _LONG = r"^-?\d{16,}(\.0*)?$"
 
@@ -16,7 +18,7 @@ def plain_types(frame: pl.DataFrame, scales: Mapping[str, int] | None = None) ->
     """The frame with 64-bit numbers, and times in microseconds, those with a zone in UTC.
 
     Exact decimals (PostgreSQL's come as texts) are whole numbers where their scale, by column, is 0, else floats.
-    Raises ValueError when that would alter a whole number.
+    Raises Unreadable when that would alter a whole number.
     """
     stored = frame.select(
         exact_numbers(column.ext.storage(), (scales or {}).get(column.name))
@@ -42,7 +44,7 @@ def is_exact(dtype: pl.DataType) -> bool:
 def exact_numbers(texts: pl.Series, scale: int | None) -> pl.Series:
     """Texts of exact numbers as whole numbers where `scale` is 0, else as floats; "nan" is missing among the former.
 
-    Raises ValueError when a whole number does not fit into 64 bits, or would be altered as a float.
+    Raises Unreadable when a whole number does not fit into 64 bits, or would be altered as a float.
     """
     if scale is not None and scale <= 0:
         present = pl.select(pl.when(texts.str.to_lowercase() != "nan").then(texts)).to_series()
@@ -53,16 +55,16 @@ def exact_numbers(texts: pl.Series, scale: int | None) -> pl.Series:
 
 
 def refuse_altered(series: pl.Series, values: Sequence[Any]) -> None:
-    """Raises ValueError when `series`, floats made of `values`, does not hold a whole number among them."""
+    """Raises Unreadable when `series`, floats made of `values`, does not hold a whole number among them."""
     if series.dtype.is_float():
         for value in values:
-            if isinstance(value, int) and abs(value) > _EXACT:
+            if isinstance(value, int) and abs(value) > EXACT:
                 _refuse_altered(series.name, value)
 
 
 def _refuse_altered(name: str, number: int) -> None:
     if int(float(number)) != number:
-        raise ValueError(
+        raise Unreadable(
             f"column {name} holds whole numbers beyond 2^53 beside fractions, or without a scale, and floats would "
             "alter them; cast it in the query, to bigint or text for keys, to double precision for amounts"
         )
@@ -77,7 +79,7 @@ def _within_64_bits(column: pl.Series) -> pl.Series:
 def _fitting(column: pl.Series) -> pl.Series:
     whole = column.cast(pl.Int64, strict=False)
     if whole.null_count() != column.null_count():
-        raise ValueError(
+        raise Unreadable(
             f"column {column.name} holds whole numbers beyond 64 bits; cast it to text in the query"
         )
     return whole

@@ -10,6 +10,7 @@ from seatrial.contract.formats import FORMATS
 from seatrial.contract.model import ColumnContract, Role, TypeName
 from seatrial.contract.sanity import full_match_rust
 from seatrial.contract.types import type_name
+from seatrial.contract.zones import in_zone, is_text_of_times, without_zone
 
 ENOUGH_ROWS = 100
 MOST_VALUES = 20
@@ -22,8 +23,16 @@ _LEAST_WIDENING, _MOST_WIDENING = 1.0, 2.0
 _DECADES = 6
 _SLIVER = 0.001
 _FLOOR_SHARE = 0.01
+# Whole numbers of which a sample shows all: few values, or values with hardly a gap between them, as ages are.
+_FEW_VALUES = 50
+_MOST_CLOSE_VALUES = 200
+_CLOSE = 0.9
+# Positive numbers that come so near to zero, in spans, end there.
+_NEAR = 0.1
 _SHORTEST_LIMIT = 16
 _TOLD_FORMATS = ("uuid", "email")
+# Whether a text is a time does not depend on its zone.
+_ANY_ZONE = "UTC"
 _TEXT_TYPES: tuple[TypeName, ...] = ("timestamp", "date", "time")
 _LATER: tuple[Role, ...] = ("outcome", "known_at")
 _ALWAYS: tuple[Role, ...] = ("key", "made_at")
@@ -45,8 +54,8 @@ def infer_column(series: pl.Series, role: Role, *, texts: bool = False) -> Colum
         evidence += found
     if kind in _TEXT_TYPES and series.dtype == pl.String:
         evidence.append(f"every text of the sample is a {kind}")
-    if isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone is None:
-        evidence.append("its times have no zone; the source must say which it is")
+    if without_zone(pl.DataFrame(series)):
+        evidence.append("its times have no zone; the source must say which it is, as its `timezone`")
     return ColumnContract(
         name=series.name, type=kind, role=role, required=required, evidence="; ".join(evidence), **rules
     )
@@ -56,15 +65,23 @@ def column_type(series: pl.Series, *, texts: bool) -> TypeName | None:
     """The contract type of a column, None when there is none."""
     if series.dtype == pl.Null:
         return "string"
-    if not texts:
-        return type_name(series.dtype)
+    return _told_type(series) if texts else type_name(series.dtype)
+
+
+def _told_type(series: pl.Series) -> TypeName | None:
+    """The type that dates and texts have by what they say."""
     if series.dtype == pl.Date:
         return "date"
     if series.dtype == pl.Time:
         return "time"
-    if series.dtype == pl.String and series.count() >= ENOUGH_ROWS:
-        return next((kind for kind in _TEXT_TYPES if _all_are(series, kind)), "string")
-    return type_name(series.dtype)
+    if series.dtype != pl.String:
+        return type_name(series.dtype)
+    if is_text_of_times(series):
+        series = in_zone(pl.DataFrame(series), _ANY_ZONE)[series.name]
+        return "timestamp" if _all_are(series, "timestamp") else "string"
+    if series.count() < ENOUGH_ROWS:
+        return "string"
+    return next((kind for kind in _TEXT_TYPES if _all_are(series, kind)), "string")
 
 
 def _all_are(texts: pl.Series, kind: TypeName) -> bool:
@@ -102,27 +119,99 @@ def _required(rows: int, nulls: int, role: Role) -> tuple[bool, list[str]]:
 
 
 def _bounds(series: pl.Series) -> tuple[dict[str, Any], list[str]]:
-    """Bounds beyond the outer quantiles; none where they would tell nothing or refuse too much."""
+    """Bounds beyond what was seen; none where they would tell nothing or refuse too much."""
     numbers = series.cast(pl.Float64).fill_nan(None).drop_nulls()
     numbers = numbers.filter(numbers.is_finite())
     if len(numbers) < ENOUGH_ROWS:
         return {}, []
+    if numbers.n_unique() == 1:
+        return {}, [f"all {len(numbers)} are {numbers[0]:g}, which tells of no bounds"]
+    if _is_counted_out(numbers):
+        return _seen_range(numbers)
+    minimum, maximum, told = _beyond_quantiles(numbers)
+    outside = _outside(numbers, minimum, maximum)
+    if minimum == maximum or outside > _SLIVER * len(numbers):
+        return {}, [f"{told[0]}: too odd for bounds"]
+    rules = {"minimum": minimum, "maximum": maximum}
+    words = f"{', '.join(told)}, to {minimum:g}..{maximum:g}; {outside} sample rows lie outside"
+    if weak := _weakness(numbers):
+        return {**rules, "severity": "warning"}, [f"{words}; a warning, because {weak}"]
+    return rules, [words]
+
+
+def _is_counted_out(numbers: pl.Series) -> bool:
+    """Whether they are whole numbers of so few values, or so close together, that the sample shows them all."""
+    if (numbers != numbers.round()).any():
+        return False
+    distinct, reach = numbers.n_unique(), _quantile(numbers, 1.0) - _quantile(numbers, 0.0) + 1
+    return distinct <= _FEW_VALUES or (distinct <= _MOST_CLOSE_VALUES and distinct >= _CLOSE * reach)
+
+
+def _seen_range(numbers: pl.Series) -> tuple[dict[str, Any], list[str]]:
+    """The range that was seen, as a warning, wider by a tenth where few rows lie at its end."""
+    least, most = _quantile(numbers, 0.0), _quantile(numbers, 1.0)
+    margin = max(1, math.ceil((most - least) / 10))
+    below, above = (0 if _is_full(numbers, end) else margin for end in (least, most))
+    minimum = max(least - below, 0.0) if least >= 0 else least - below
+    maximum = min(most + above, 0.0) if most < 0 else most + above
+    told = f"{numbers.n_unique()} whole numbers, {least:g}..{most:g}, and {minimum:g}..{maximum:g} with some room"
+    return {"minimum": minimum, "maximum": maximum, "severity": "warning"}, [f"{told}; another is a warning"]
+
+
+def _is_full(numbers: pl.Series, end: float) -> bool:
+    """Whether a range really ends there: a tail has few rows at its end."""
+    return int((numbers == end).sum()) >= _FLOOR_SHARE * len(numbers)
+
+
+def _beyond_quantiles(numbers: pl.Series) -> tuple[float, float, list[str]]:
+    """Least and largest number to accept, and why; never below zero, or above, when no number of the sample is."""
     low, high = (_quantile(numbers, share) for share in _QUANTILES)
     span = high - low
-    if set(numbers.unique().to_list()) == {0.0, 1.0}:
-        return {"minimum": 0.0, "maximum": 1.0}, [f"all {len(numbers)} are 0 or 1"]
     below, above = _widening(-numbers, span), _widening(numbers, span)
     minimum, maximum = _outward(low - below * span, down=True), _outward(high + above * span, down=False)
     seen = f"sample 0.1 %..99.9 % quantiles {low:.6g}..{high:.6g}"
     told = f"widened by {below:.2g} spans below and {above:.2g} above, as the tails go"
-    if floor := _floor(numbers):
-        minimum, told = 0.0, f"widened by {above:.2g} spans above, as the tail goes; {floor}"
-    outside = int(((numbers < minimum) | (numbers > maximum)).sum())
-    if span == 0 or outside > _SLIVER * len(numbers):
-        return {}, [f"{seen}: too odd for bounds"]
-    return {"minimum": minimum, "maximum": maximum}, [
-        f"{seen}, {told}, to {minimum:g}..{maximum:g}; {outside} sample rows lie outside"
+    if span == 0:
+        return low, low, [seen]
+    if minimum < 0 <= _quantile(numbers, 0.0):
+        return (
+            0.0,
+            maximum,
+            [seen, f"widened by {above:.2g} spans above, as the tail goes", "none is negative"],
+        )
+    if maximum > 0 >= _quantile(numbers, 1.0):
+        return (
+            minimum,
+            0.0,
+            [seen, f"widened by {below:.2g} spans below, as the tail goes", "none is positive"],
+        )
+    return minimum, maximum, [seen, told]
+
+
+def _weakness(numbers: pl.Series) -> str:
+    """Why the sample says too little of the ends to put rows aside for them; empty when it says enough."""
+    low, high = (_quantile(numbers, share) for share in _QUANTILES)
+    heavy = [
+        name
+        for name, turned in (("below", -numbers), ("above", numbers))
+        if _widening(turned, high - low) >= _MOST_WIDENING
     ]
+    if heavy:
+        return f"the tail {' and '.join(heavy)} is heavy"
+    if low > _NEAR * (high - low) and low - _widening(-numbers, high - low) * (high - low) < 0 <= _quantile(
+        numbers, 0.0
+    ):
+        return "zero is the least only because nothing below was seen"
+    half = len(numbers) // 2
+    if half >= ENOUGH_ROWS:
+        minimum, maximum, _ = _beyond_quantiles(numbers.head(half))
+        if later := _outside(numbers.slice(half), minimum, maximum):
+            return f"{later} rows of the second half lie beyond what the first half suggests"
+    return ""
+
+
+def _outside(numbers: pl.Series, minimum: float, maximum: float) -> int:
+    return int(((numbers < minimum) | (numbers > maximum)).sum())
 
 
 def _widening(numbers: pl.Series, span: float) -> float:
@@ -137,20 +226,6 @@ def _widening(numbers: pl.Series, span: float) -> float:
         return _MOST_WIDENING
     steps = sum((last / before) ** step for step in range(1, _DECADES + 1))
     return min(max(2 * last * steps / span, _LEAST_WIDENING), _MOST_WIDENING)
-
-
-def _floor(numbers: pl.Series) -> str:
-    """Why zero is the end: nothing is below it and many rows are at the least value; empty when it is not.
-
-    A tail has few rows at its end; counts and codes, which begin at 0 or 1, have many.
-    """
-    least = numbers.min()
-    if least not in (0, 1):
-        return ""
-    there = int((numbers == least).sum())
-    if there < _FLOOR_SHARE * len(numbers) or (least == 1 and (numbers != numbers.round()).any()):
-        return ""
-    return f"none is negative and {there} are {least:g}, the least"
 
 
 def _quantile(numbers: pl.Series, share: float) -> float:

@@ -10,14 +10,19 @@ from seatrial.contract.casting import cast_column
 from seatrial.contract.infer.columns import ENOUGH_ROWS, column_type, infer_column, optional
 from seatrial.contract.model import ColumnContract, Contract, ForeignKey, Role, TableContract
 from seatrial.contract.profile import distance, profile_table
+from seatrial.contract.zones import in_zone
 from seatrial.errors import DataRefused
 
 _FIRST_VERSION = "0.1.0"
+# Which zone times are in that say none is for people to tell; their distribution hardly depends on it.
+_ASSUMED_ZONE = "UTC"
 _KEY_ENDINGS = ("id", "key", "number", "uuid")
 _BLOCKS = 10
 _ROWS_PER_BLOCK = 200
 # A budget that large would let anything pass, so it is left to people.
 _LARGEST_BUDGET = 0.5
+# Less is nothing that anybody would act on.
+_SMALLEST_BUDGET = 0.05
 
 
 def infer_table(
@@ -31,10 +36,11 @@ def infer_table(
     """The contract that a sample suggests for the columns in `roles`, in the order of the sample.
 
     `unique` are sets of columns that would make sense as keys: those without repetition in the sample become
-    rules. Only columns in `required` (by default all) may be found to be required. Closed sets of values are
-    warnings: a new category is news, not an error. Raises DataRefused for columns of a type no contract has.
+    rules. Only columns in `required` (by default all) may be found to be required. Closed sets of values and
+    bounds on weak evidence are warnings: a new category is news, not an error. Features and columns without a part
+    to play get drift budgets. Raises DataRefused for columns of a type no contract has.
     """
-    return _infer(name, frame, roles, unique, required, texts=False)
+    return _budgeted(_infer(name, frame, roles, unique, required, texts=False), frame)
 
 
 def infer_contract(name: str, frames: Mapping[str, pl.DataFrame]) -> Contract:
@@ -43,7 +49,11 @@ def infer_contract(name: str, frames: Mapping[str, pl.DataFrame]) -> Contract:
     What columns are for and how they depend on each other is left to people. Raises DataRefused for columns of a
     type no contract has.
     """
-    tables = {table: _budgeted(_keyed(table, frame), frame) for table, frame in frames.items() if frame.width}
+    tables = {
+        table: _budgeted(_keyed(table, frame), in_zone(frame, _ASSUMED_ZONE))
+        for table, frame in frames.items()
+        if frame.width
+    }
     linked = (_linked(table, frames, tables) for table in tables.values())
     return Contract(id=name, version=_FIRST_VERSION, status="draft", tables=tuple(linked))
 
@@ -177,18 +187,25 @@ def _budgeted(table: TableContract, frame: pl.DataFrame) -> TableContract:
 def _drifts(table: TableContract, column: ColumnContract) -> bool:
     """Whether another distribution of the column would be news: keys and times always move on."""
     named = {*table.primary_key, *(one.name for one in table.columns if one.unique)}
-    return column.name not in named and column.type in ("string", "float", "int", "bool")
+    if column.name in named or column.role not in ("feature", "other"):
+        return False
+    return column.type in ("string", "float", "int", "bool")
 
 
 def _budget(column: ColumnContract, furthest: float) -> ColumnContract:
-    budget = math.ceil(200 * furthest) / 100
-    if not 0 < budget <= _LARGEST_BUDGET:
+    budget = max(math.ceil(200 * furthest) / 100, _SMALLEST_BUDGET)
+    if not 0 < furthest <= budget <= _LARGEST_BUDGET:
         return column
-    told = f"a tenth of the sample lay up to {furthest:.2g} from the whole; the drift budget is double that"
-    return _told(msgspec.structs.replace(column, drift_budget=budget), told)
+    told = (
+        f"a tenth of the sample lay up to {furthest:.2g} from the whole; the drift budget is double that, "
+        f"at least {_SMALLEST_BUDGET}"
+    )
+    # Without a range to enforce, severity would do nothing but stop whole loads for a drift.
+    severity = column.severity if column.minimum is not None or column.maximum is not None else "warning"
+    return _told(msgspec.structs.replace(column, drift_budget=budget, severity=severity), told)
 
 
 def _typed(table: TableContract, frame: pl.DataFrame) -> pl.DataFrame:
-    """The columns that can be read as their type: times without a zone wait for people to say it."""
+    """The columns that can be read as their type."""
     casts = {one.name: cast_column(one.name, one.type, frame.schema[one.name]) for one in table.columns}
     return frame.select(cast.value.alias(name) for name, cast in casts.items() if not isinstance(cast, str))

@@ -24,8 +24,9 @@ from seatrial.ports.metadata import Transaction
 from seatrial.ports.tables import Tables
 from seatrial.ports.workspace import Workspace
 from seatrial.product.product import Product
+from seatrial.web.report.arrivals import arrivals
 from seatrial.web.report.columns import Columns, Profiles
-from seatrial.web.report.concerns import concerns_of, failed, faults, refused
+from seatrial.web.report.concerns import concerns_of, failed, faults, is_moved, refused
 from seatrial.web.report.readings import readings, result_of, trend_of
 from seatrial.web.report.views import AsideView, Concern, LookupView, Point, Report, RuleView, SourceView
 
@@ -87,7 +88,16 @@ class Gathering:
             lookups=tuple(self._lookups()),
             lineage=drawn,
         )
-        return msgspec.structs.replace(shown, concerns=concerns_of(shown, self.facts, model, failures))
+        arrived = arrivals(self.product, self.loads, self._profile, self._told(shown))
+        found = concerns_of(shown, self.facts, model, [*failures, *arrived])
+        return msgspec.structs.replace(shown, concerns=found)
+
+    def _told(self, shown: Report) -> set[str]:
+        """Columns, as `source.column`, whose change is told of the snapshot: it holds their newest reading."""
+        read = {one.load for one in shown.snapshot.sources} if shown.snapshot else set()
+        held = {name for name, loads in self.loads.items() if loads[-1].id in read}
+        moved = {column.origin.split(",")[0] for column in shown.columns if is_moved(column)}
+        return {name for name in moved if name.partition(".")[0] in held}
 
     def _profile(self, digest: str) -> TableProfile | None:
         if digest not in self._profiles:

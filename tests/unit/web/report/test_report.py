@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import msgspec
+import polars as pl
 import pytest
 
 from seatrial.contract.model import ColumnContract
@@ -20,7 +21,7 @@ from seatrial.web.report.concerns import refused
 from seatrial.web.report.gathering import Gathering, gathered
 from seatrial.web.report.page import page, spark
 from seatrial.web.report.picture import drawn
-from seatrial.web.report.views import Report
+from seatrial.web.report.views import Concern, Report
 from seatrial.web.report.words import days, number, prose, share
 from tests.asset import (
     CAPTAIN,
@@ -347,3 +348,34 @@ def test_loads_are_drawn_with_their_whole_ids_however_long() -> None:
     assert [box.title for box in picture.boxes] == [f"{name}-0001", f"{name}-0002", "a" * 12 + "\u2026"]
     assert picture.box_width > 7 * len(f"{name}-0001")
     assert picture.width > 2 * picture.box_width
+
+
+def newest_of_flights(change: pl.Expr, *, weeks: int = 6) -> list[Concern]:
+    """What is told of flights after a load that no snapshot holds, some column of it changed."""
+    asset = Asset(workspace=in_memory(FIRST + weeks * WEEK)).fill(weeks=weeks)
+    asset.load("flights", flights(weeks).with_columns(change), weeks)
+    return [
+        one for one in report_of(asset).concerns if one.title == "flights changed with its newest reading"
+    ]
+
+
+def test_what_the_newest_load_changed_is_told_before_any_snapshot_holds_it() -> None:
+    (concern,) = newest_of_flights(pl.col("distance") / 10)
+    assert concern.level == "changed"
+    assert concern.evidence.startswith("distance: distance 0.9")
+    assert "(median 8" in concern.evidence
+    assert "`seatrial data diff flights`" in concern.advice
+    assert newest_of_flights(pl.col("distance")) == []
+
+
+def test_categories_and_missing_values_of_the_newest_load_are_told_and_no_hidden_value() -> None:
+    (carrier,) = newest_of_flights(pl.lit("XQ").alias("carrier"))
+    assert "new: XQ" in carrier.evidence
+    (gone,) = newest_of_flights(pl.lit(None, pl.Float64).alias("distance"))
+    assert "distance: 100\u202f% missing, 0\u202f% before" in gone.evidence
+    told = newest_of_flights(pl.lit("Bessie C.").alias("captain"))
+    assert [one for one in told if "Bessie" in one.evidence] == []
+
+
+def test_outcomes_that_come_later_are_no_change() -> None:
+    assert newest_of_flights(pl.lit(None, pl.Boolean).alias("late")) == []

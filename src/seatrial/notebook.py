@@ -84,20 +84,29 @@ class Notebook:
         return self._masked(rows, hidden, f"source {name}", unmasked=unmasked)
 
     def loads(self, source: str | None = None) -> pl.DataFrame:
-        """The loads of a source, or of all, oldest first: when, how many rows were read, added, put aside."""
+        """The loads of a source, or of all, oldest first: when, how many rows were read, added, put aside.
+
+        Raises NotFound for an unknown source, naming those there are.
+        """
         from seatrial.data.loads import loads_of
 
         with self.workspace.metadata.begin() as transaction:
             found = loads_of(transaction, self.product.name, source)
+        if not found:
+            self._check(source)
         return pl.DataFrame([{name: getattr(load, name) for name in _LOAD_COLUMNS} for load in found])
 
     def quarantine(
         self, source: str | None = None, rule: str | None = None, *, unmasked: bool = False
     ) -> pl.DataFrame:
-        """The rows that are put aside, one per broken rule, oldest first; `row` is the row as JSON."""
+        """The rows that are put aside, one per broken rule, oldest first; `row` is the row as JSON.
+
+        Raises NotFound for an unknown source or rule, naming those there are.
+        """
         from seatrial.contract.masking import masked_quarantine
         from seatrial.data.quarantine import open_rows
 
+        self._check(source, rule)
         rows = open_rows(self.workspace.tables, self.product.name, source=source, rule=rule)
         if unmasked:
             self._note("quarantine")
@@ -191,19 +200,23 @@ class Notebook:
             raise NotFound(f"{id} is a load of source {meant.source}; expected a snapshot")
         return meant
 
+    def _check(self, source: str | None, rule: str | None = None) -> None:
+        from seatrial.cycle.quarantine import check_names
+
+        check_names(self.product, self.workspace, source=source, rule=rule)
+
     def _load(self, source: str, number: int | None) -> "Load":
         from seatrial.data.loads import loads_of
 
         with self.workspace.metadata.begin() as transaction:
             loads = loads_of(transaction, self.product.name, source)
+        if not loads:
+            self._check(source)
         chosen = [load for load in loads if number in (None, load.number)]
         if not chosen:
             known = ", ".join(str(load.number) for load in loads) or "none"
             wanted = "load" if number is None else f"load {number}"
-            raise NotFound(
-                f"{self.product.name} has no {wanted} of source {source}; there are: {known}. Sources: "
-                f"{', '.join(self.product.file.sources)}"
-            )
+            raise NotFound(f"{self.product.name} has no {wanted} of source {source}; there are: {known}")
         return chosen[-1]
 
 

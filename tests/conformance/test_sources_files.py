@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from seatrial.adapters.sources import csv_text
 from seatrial.adapters.sources.reader import Sources
 from seatrial.data.ports import Delivery, Position
 from seatrial.data.reading import read_whole, stacked
@@ -174,6 +175,32 @@ def test_numbers_with_leading_zeros_are_codes(
         frame = read(tmp_path)[0].frame
         assert sorted(frame["code"]) == ["007", "17"]
         assert frame["n"].to_list() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["1"] * 5 + ["1.5"], pl.Float64),
+        (["1"] * 5 + ["x"], pl.String),
+        ([""] * 5 + ["4"], pl.Int64),
+        ([""] * 5 + ["2025-01-01"], pl.Date),
+        (["2025-01-01"] * 5 + ["soon"], pl.String),
+        (["2025-01-01"] * 5 + ["2025-01-01T10:00:00"], pl.String),
+        (["2025-01-01T10:00:00"] * 5 + ["2025-01-01 10:00:00.5"], pl.Datetime),
+        (["1"] * 5 + ["007"], pl.String),
+        (["10:00:00"] * 5 + ["10:00"], pl.String),
+        (["true"] * 5 + ["maybe"], pl.String),
+    ],
+)
+def test_types_hold_for_all_rows_whatever_the_first_ones_say(
+    tmp_path: Path, values: list[str], kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_text, "_FEW_ROWS", 3)
+    monkeypatch.setattr(csv_text, "_FEW_TEXTS", 3)
+    (tmp_path / "a.csv").write_text("n,v\n" + "".join(f"1,{value}\n" for value in values))
+    [delivery] = read(tmp_path)
+    assert delivery.frame["v"].dtype == kind
+    assert delivery.frame["v"].null_count() == values.count("")
 
 
 def test_zeros_fractions_and_times_stay_what_they_are(tmp_path: Path) -> None:

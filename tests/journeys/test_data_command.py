@@ -49,3 +49,27 @@ def test_machines_get_the_snapshot_with_the_loads_made_now(shop: Shop) -> None:
     first, again = shop.data(), shop.data()
     assert (again["id"], again["rows"], again["new"], again["loads"]) == (first["id"], 200, False, [])
     assert {"sources", "rules"} <= set(first)
+
+
+def test_rows_that_were_not_taken_in_are_shown_where_there_are_any(shop: Shop) -> None:
+    shop.deliver(orders())
+    shop.data()
+    assert "suppressed" not in said(shop, "show")
+    whom = shop.folder / "whom.txt"
+    whom.write_text("o00007")
+    erased = ("erase", "--column", "order", "--value-from", str(whom), "--why", "asked", "--yes")
+    said(shop, *erased)
+    shop.deliver(orders(201))
+    said(shop)
+    text = said(shop, "show").splitlines()
+    head = next(line for line in text if line.startswith("load "))
+    newest = next(line for line in text if line.startswith("orders-0002"))
+    assert newest[head.index("suppressed") :].split()[0] == "1"
+
+
+@pytest.mark.parametrize("group", [["data"], ["data", "quarantine"]])
+def test_no_summary_of_a_command_is_cut(group: list[str]) -> None:
+    told = CliRunner().invoke(main, [*group, "--help"]).stdout
+    listed = told[told.index("Commands:") :].splitlines()[1:]
+    assert len(listed) > 3
+    assert [line for line in listed if line.endswith("...")] == []

@@ -46,7 +46,7 @@ def test_check_tells_what_is_too_old_and_the_loop_what_went(shop: Shop) -> None:
     assert "older than governance.retention already: 200 rows of source.orders" in said(shop, "check")
     assert answered(shop, "check")["overdue"] == {"orders.source.orders": 200, "orders.examples": 200}
     assert "retention" not in said(shop, "status")
-    assert "retention removed today: 200 rows of source.orders, 200 rows of examples" in said(shop, "observe")
+    assert "retention removed today: 200 rows of examples, 200 rows of source.orders" in said(shop, "observe")
     for command in ("observe", "decide", "status"):
         assert answered(shop, command)["retention"] == {"orders.source.orders": 200, "orders.examples": 200}
     assert "retention removed today: 200 rows" in said(shop, "status")

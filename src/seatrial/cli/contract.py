@@ -136,7 +136,7 @@ def _table_text(table: "TableContract") -> str:
 def _column_words(column: "ColumnContract") -> Iterator[str]:
     from seatrial.contract.wording import TYPE_WORDS, range_words
 
-    yield TYPE_WORDS[column.type]
+    yield "a whole number" if column.type == "int" else TYPE_WORDS[column.type]
     yield from range_words(column).values()
     if column.required:
         yield "never missing"

@@ -120,7 +120,7 @@ def data(app: App) -> None:
     )
 
 
-@data.command("show")
+@data.command("show", short_help="The newest snapshot and the last loads of each source.")
 @click.option("--loads", default=5, show_default=True, help="Loads to show per source, the newest first.")
 @command_options
 def show(app: App, loads: int) -> None:

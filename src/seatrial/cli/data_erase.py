@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PAUSE, _LONGEST = 0.1, 15.0
 
 
-@click.command("erase")
+@click.command("erase", short_help="Erase all rows with a value for good, everywhere.")
 @click.option("--column", help="Where the value stands: key, a column, or source.column.")
 @click.option("--value", help="The value. In the shell's history it would be a trace: see --value-from.")
 @click.option("--value-from", help="A file whose first line is the value; - for standard input.")

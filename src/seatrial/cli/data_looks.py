@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from seatrial.product.product import Product
 
 
-@click.command("profile")
+@click.command("profile", short_help="How the values of a source or the examples are spread.")
 @click.argument("table", default="examples")
 @click.option("--load", "load", type=int, help="Number of the load of a source (default: the newest).")
 @click.option("--snapshot", help="Id of a snapshot, or its beginning (default: the newest).")
@@ -38,7 +38,7 @@ def profile(app: App, table: str, load: int | None, snapshot: str | None) -> Non
     app.show(data, lambda: profile_text(table, fact.id, found.rows, shown))
 
 
-@click.command("diff")
+@click.command("diff", short_help="What changed between two loads or two snapshots.")
 @click.argument("old", default="")
 @click.argument("new", default="")
 @command_options
@@ -63,7 +63,7 @@ def diff(app: App, old: str, new: str) -> None:
     app.show(found, lambda: comparison_text(found))
 
 
-@click.command("lineage")
+@click.command("lineage", short_help="Where a thing came from, and what was made from it.")
 @click.argument("id", default="")
 @click.option("--up", "direction", flag_value="up", help="Only where it came from.")
 @click.option("--down", "direction", flag_value="down", help="Only what was made from it.")
@@ -93,7 +93,7 @@ def lineage(app: App, id: str, direction: str | None, file: Path | None) -> None
     app.show(found, lambda: lineage_text(found))
 
 
-@click.command("report")
+@click.command("report", short_help="Write one HTML page: what broke, what changed, what to do.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -42,7 +42,9 @@ def _filters(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-@click.group("quarantine", invoke_without_command=True)
+@click.group(
+    "quarantine", short_help="Rows that are put aside: listed, mended, taken in.", invoke_without_command=True
+)
 @_filters
 @click.option("--limit", default=20, show_default=True, help="Rows to show, the newest first.")
 @command_options
@@ -58,7 +60,7 @@ def quarantine(app: App, limit: int, **wanted: Any) -> None:
     app.show(data, lambda: _listed(by_rule, newest))
 
 
-@quarantine.command("export")
+@quarantine.command("export", short_help="Write the rows that are put aside to a file.")
 @_filters
 @click.option(
     "--out",
@@ -81,7 +83,7 @@ def export(app: App, out: Path, unmasked: bool, **wanted: Any) -> None:
     app.show(data, lambda: f"{rows.height:,} rows written to {out}{'' if unmasked else ', masked'}")
 
 
-@quarantine.command("correct")
+@quarantine.command("correct", short_help="Mend rows that break a rule, from now on.")
 @click.option("--source", required=True, help="The source whose rows are mended.")
 @click.option("--rule", required=True, help="The rule that they break.")
 @click.option(
@@ -111,7 +113,7 @@ def correct(app: App, settings: tuple[str, ...], yes: bool, **given: str) -> Non
     app.show(data, lambda: _drafted_text(draft, mended, still, recorded=yes))
 
 
-@quarantine.command("corrections")
+@quarantine.command("corrections", short_help="List corrections, or withdraw one.")
 @click.option("--withdraw", "withdrawn", metavar="ID", help="Apply this one no more.")
 @command_options
 def corrections(app: App, withdrawn: str | None) -> None:
@@ -127,7 +129,7 @@ def corrections(app: App, withdrawn: str | None) -> None:
     app.show(known, lambda: _corrections_text(known))
 
 
-@quarantine.command("replay")
+@quarantine.command("replay", short_help="Check the rows again; take in those that pass.")
 @_source
 @_rule
 @click.option("--dry-run", is_flag=True, help="Only show what would pass and what not.")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from seatrial.data.skew import Skew
 
 
-@click.command("skew")
+@click.command("skew", short_help="Compare served features with those recomputed now.")
 @command_options
 def skew(app: App) -> None:
     """Compare the features of stored answers with the same decisions recomputed from the stored sources.

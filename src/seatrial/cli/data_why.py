@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from seatrial.data.why import Answer, Aside
 
 
-@click.command("why")
+@click.command("why", short_help="Why rows are, or are not, in the training data.")
 @click.argument("keys", nargs=-1, required=True, metavar="KEY...")
 @click.option("--snapshot", default="", help="Id of a snapshot, or its beginning (default: the newest).")
 @command_options

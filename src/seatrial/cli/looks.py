@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from seatrial.cli.words import bullets, short, table
+from seatrial.cli.words import bullets, share, short, table
 
 if TYPE_CHECKING:
     from seatrial.data.comparison import ColumnChange, Comparison, RuleChange
@@ -38,20 +38,24 @@ def profile_text(name: str, state: str, rows: int, columns: "Sequence[ColumnSumm
 
 def _number_row(column: "ColumnSummary") -> tuple[str, ...]:
     found = [column.quantiles.get(f"{q:g}") for q in (0.01, 0.25, 0.5, 0.75, 0.99)]
-    values = [column.minimum, *found, column.maximum, column.mean]
-    return (column.name, _share(column.missing), *(_value(value) for value in values), bar(column.bars))
+    values = [column.minimum, *found, column.maximum]
+    told = _whole if column.type == "int" else _value
+    # A mean of years is a year as well; one of small numbers keeps its decimals.
+    mean = told(column.mean) if _is_large(column.mean) else _value(column.mean)
+    shown = [*(told(value) for value in values), mean]
+    return (column.name, share(column.missing), *shown, bar(column.bars))
 
 
 def _category_row(column: "ColumnSummary") -> tuple[str, ...]:
-    shown = "  ".join(f"{_cut(value)} {share:.0%}" for value, share in column.top[:_LISTED])
+    shown = "  ".join(f"{_cut(value)} {_rough(part)}" for value, part in column.top[:_LISTED])
     distinct = "many" if column.distinct is None else f"{column.distinct:,}"
-    return (column.name, _share(column.missing), distinct, shown)
+    return (column.name, share(column.missing), distinct, shown)
 
 
 def _plain_row(column: "ColumnSummary") -> tuple[str, str, str]:
     why = "values name single rows: none is kept" if column.missing < 1 else "no values"
     why = "hidden: classified in the contract" if column.hidden else why
-    return (column.name, _share(column.missing), why)
+    return (column.name, share(column.missing), why)
 
 
 def bar(shares: Sequence[float]) -> str:
@@ -60,7 +64,7 @@ def bar(shares: Sequence[float]) -> str:
     if largest <= 0:
         return ""
     steps = len(_BLOCKS) - 1
-    return "".join(_BLOCKS[max(1, round(steps * share / largest)) if share > 0 else 0] for share in shares)
+    return "".join(_BLOCKS[max(1, round(steps * part / largest)) if part > 0 else 0] for part in shares)
 
 
 def _value(value: "Value | None") -> str:
@@ -73,10 +77,19 @@ def _value(value: "Value | None") -> str:
     return f"{value:.3g}"
 
 
-def _share(share: float) -> str:
-    if share == 0:
-        return "0"
-    return f"{share:.1%}" if share >= 0.001 else "<0.1%"
+def _whole(value: "Value | None") -> str:
+    """A whole number, as which quantiles of whole numbers are told too; four digits, as years have, stay together."""
+    if value is None or isinstance(value, datetime) or abs(value) >= 1e15:
+        return _value(value)
+    return f"{value:.0f}" if abs(value) < 10_000 else f"{value:,.0f}"
+
+
+def _is_large(value: "Value | None") -> bool:
+    return value is not None and not isinstance(value, datetime) and abs(value) >= 1000
+
+
+def _rough(part: float) -> str:
+    return f"{part:.0%}" if part >= 0.01 else share(part)
 
 
 def _cut(text: str, length: int = 24) -> str:
@@ -134,8 +147,8 @@ def _column_row(column: "ColumnChange") -> tuple[str, ...]:
         column.name,
         f"{column.distance:.3f}" if known else "-",
         "█" * round(20 * (column.distance or 0.0)),
-        _share(before) if known else "-",
-        _share(after) if known else "-",
+        share(before) if known else "-",
+        share(after) if known else "-",
         "-" if column.changed is None else f"{column.changed:,}",
         " ".join(named),
     )

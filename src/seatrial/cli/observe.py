@@ -19,7 +19,7 @@ def observe(app: App) -> None:
 
     with one_turn(reconciler(app.product(), app.settings())) as loop:
         seen = loop.observe()
-    app.say(f"{seen.segments} segments drained, {seen.settled} predictions settled")
+    app.say(f"{seen.segments:,} segments drained, {seen.settled:,} predictions settled")
     _show(app)
 
 

@@ -20,6 +20,13 @@ def number(value: float | None, digits: int = 0) -> str:
     return "-" if value is None else f"{value:,.{digits}f}"
 
 
+def share(value: float) -> str:
+    """A share in [0, 1] in per cent; never nothing for something."""
+    if value == 0:
+        return "0"
+    return f"{value:.1%}" if value >= 0.001 else "<0.1%"
+
+
 def interval(estimate: Estimate | None, digits: int = 0) -> str:
     """A number with its interval, or what is missing."""
     if estimate is None or estimate.value is None:

@@ -1,10 +1,11 @@
+import msgspec
 import pytest
 
 from seatrial.cli.looks import bar, comparison_text, lineage_text, profile_text
 from seatrial.contract.diff import Change
 from seatrial.data.comparison import compared
 from seatrial.data.lineage import lineage
-from seatrial.data.profiles import summaries
+from seatrial.data.profiles import ColumnSummary, summaries
 from seatrial.data.states import key_of, state_of
 from tests.asset import CAPTAIN, NAME, PREDICTION, Asset
 
@@ -82,3 +83,41 @@ def test_a_lineage_warns_of_what_was_made_from_erased_rows() -> None:
         text = lineage_text(lineage(transaction, asset.tables, NAME))
     assert "⚠ trained on examples that were erased later" in text
     assert "(shown above)" in text
+
+
+def test_whole_numbers_are_told_whole_and_years_as_years() -> None:
+    years = ColumnSummary(
+        name="year",
+        type="int",
+        rows=10,
+        missing=0.0,
+        minimum=2015.0,
+        quantiles={"0.01": 2014.97, "0.25": 2015.6, "0.5": 2016.0, "0.75": 2016.4, "0.99": 20170.0},
+        maximum=1234567.0,
+        mean=2016.157,
+    )
+    few = msgspec.structs.replace(years, name="nights", quantiles={"0.5": 2.96}, mean=3.43)
+    text = profile_text("bookings", "bookings-0001", 10, [years, few])
+    assert text.startswith("bookings bookings-0001: 10 rows")
+    assert line(text, "year").split()[2:] == [
+        "2015",
+        "2015",
+        "2016",
+        "2016",
+        "2016",
+        "20,170",
+        "1,234,567",
+        "2016",
+    ]
+    assert line(text, "nights").split()[-2:] == ["1,234,567", "3.43"]
+
+
+def test_small_shares_are_never_nothing() -> None:
+    column = ColumnSummary(
+        name="meal",
+        type="string",
+        rows=10**6,
+        missing=0.0,
+        top=(("BB", 0.9957), ("SC", 0.004), ("FB", 0.0003)),
+    )
+    assert "BB 100%  SC 0.4%  FB <0.1%" in profile_text("bookings", "bookings-0001", 10**6, [column])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from seatrial.cli.words import bullets, interval, number, short, table
+from seatrial.cli.words import bullets, interval, number, share, short, table
 from seatrial.facts.estimate import Estimate
 
 
@@ -60,3 +60,7 @@ def test_dates_are_text() -> None:
 
 def test_bullets_are_one_line_each() -> None:
     assert bullets(["one", "two"]) == "  • one\n  • two"
+
+
+def test_a_share_is_never_nothing_for_something() -> None:
+    assert [share(value) for value in (0.0, 0.0004, 0.001, 0.345)] == ["0", "<0.1%", "0.1%", "34.5%"]

@@ -173,7 +173,9 @@ def _kind_of_times(texts: pl.Series) -> pl.DataType | None:
     if not first.height:
         return None
     try:
-        [kind] = pl.read_csv(first.write_csv().encode(), try_parse_dates=True, infer_schema_length=None).dtypes
+        [kind] = pl.read_csv(
+            first.write_csv().encode(), try_parse_dates=True, infer_schema_length=None
+        ).dtypes
     except pl.exceptions.PolarsError:
         return None
     return kind if kind.is_temporal() else None

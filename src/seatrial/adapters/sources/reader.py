@@ -13,6 +13,9 @@ from seatrial.contract.zones import in_zone
 from seatrial.data.ports import Delivery, Position
 from seatrial.product.schema import Source
 
+# Of a position: the zone in which the times before it were read.
+_ZONE = "timezone"
+
 
 class Sources:
     """Reads whatever kind a source is. Make a new one for each reading: Python sources keep their modules.
@@ -26,9 +29,15 @@ class Sources:
     def read(
         self, name: str, source: Source, folder: Path | None, *, since: Position | None = None
     ) -> Iterator[Delivery]:
-        """What the source delivers after `since`, or all of it. Raises SourceFailed when it cannot be read."""
-        delivered = self._kind(source.kind)(asked(name, source, folder, since, self._sleep))
-        return (_zoned(one, source.timezone) for one in delivered) if source.timezone else delivered
+        """What the source delivers after `since`, or all of it. Raises SourceFailed when it cannot be read.
+
+        What was read in another time zone than the source says now is read again, from its beginning.
+        """
+        zone, start = source.timezone, dict(since) if since is not None else None
+        if start is not None and start.pop(_ZONE, None) != zone:
+            start = None
+        delivered = self._kind(source.kind)(asked(name, source, folder, start, self._sleep))
+        return (_zoned(one, zone) for one in delivered) if zone else delivered
 
     def _kind(self, kind: str) -> Callable[[Asked], Iterator[Delivery]]:
         # Database, table and dlt libraries cost up to a second each, which who reads files should not pay.
@@ -48,4 +57,5 @@ class Sources:
 
 
 def _zoned(delivery: Delivery, zone: str) -> Delivery:
-    return replace(delivery, frame=in_zone(delivery.frame, zone))
+    position = {**delivery.position, _ZONE: zone}
+    return replace(delivery, frame=in_zone(delivery.frame, zone), position=position)

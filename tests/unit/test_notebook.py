@@ -90,11 +90,11 @@ def test_a_snapshot_or_load_is_read_by_its_name(product: Notebook) -> None:
     assert product.snapshot(str(id)[:20]).equals(product.snapshot())
     assert product.source("calls", load=1).height == 11
     assert product.loads("calls")["id"].to_list() == ["calls-0001"]
-    for asked in (opened.source, opened.loads, opened.quarantine):
+    for asked in (product.source, product.loads, product.quarantine):
         with pytest.raises(NotFound, match="harbour has no source nope; it has calls, tides, ships"):
             asked("nope")
-    with pytest.raises(NotFound, match="source calls has no rule crew.nope"):
-        opened.quarantine("calls", "crew.nope")
+    with pytest.raises(NotFound, match=r"source calls has no rule crew\.nope"):
+        product.quarantine("calls", "crew.nope")
     with pytest.raises(NotFound, match="no load 7 of source calls; there are: 1"):
         product.source("calls", load=7)
     with pytest.raises(NotFound, match="calls-0001 is a load of source calls; expected a snapshot"):

@@ -37,8 +37,7 @@ def overdue_text(product: str, rows: Mapping[str, int]) -> str:
     if not rows:
         return ""
     return (
-        f"older than governance.retention already: {_counted(product, rows)}; the loop removes them for good, once a "
-        "day, beginning with its next round"
+        f"older than governance.retention already: {_counted(product, rows)}; the loop removes them for good"
     )
 
 

@@ -115,7 +115,8 @@ def erased_of(facts: Recorded, snapshot: str) -> int:
 
 def _nodes(facts: Recorded) -> Iterator[Node]:
     yield from _sources(facts)
-    yield from (_load(load) for load in facts.loads)
+    places = _places(facts)
+    yield from (_load(load, several=len(places.get(load.source, ())) > 1) for load in facts.loads)
     yield from (_correction(correction) for correction in facts.corrections)
     yield from (_erasure(erasure) for erasure in facts.erasures)
     yield from (_snapshot(snapshot) for snapshot in facts.snapshots)
@@ -124,18 +125,28 @@ def _nodes(facts: Recorded) -> Iterator[Node]:
 
 
 def _sources(facts: Recorded) -> Iterator[Node]:
-    """Each source by its kind; where every load came from one place, by that too."""
+    """Each source by its kind; where all its loads came from one place, by that too."""
     kinds = {read.name: read.kind for snapshot in facts.snapshots for read in snapshot.sources}
     kinds |= {load.source: load.kind for load in facts.loads if load.kind not in _AGAIN}
+    places = _places(facts)
     for name, kind in kinds.items():
-        places = {load.origin for load in facts.loads if load.source == name and load.kind not in _AGAIN}
-        words = f"{kind}, {place}" if len(places) == 1 and (place := next(iter(places))) else kind
+        words = ", ".join([kind, *places.get(name, ())]) if len(places.get(name, ())) == 1 else kind
         yield Node(kind=SOURCE, id=name, at=None, words=words)
 
 
-def _load(load: Load) -> Node:
+def _places(facts: Recorded) -> dict[str, set[str]]:
+    """Where the deliveries of each source came from."""
+    found: dict[str, set[str]] = {}
+    for load in facts.loads:
+        if load.kind not in _AGAIN and load.origin:
+            found.setdefault(load.source, set()).add(load.origin)
+    return found
+
+
+def _load(load: Load, *, several: bool) -> Node:
+    """A load; where `several` places delivered its source, with its own."""
     aside = f", {load.quarantined:,} put aside" if load.quarantined else ""
-    place = f", from {load.origin}" if load.origin and load.kind not in _AGAIN else ""
+    place = f", from {load.origin}" if several and load.origin and load.kind not in _AGAIN else ""
     return Node(
         kind=LOAD,
         id=load.id,

@@ -159,7 +159,8 @@ def _overruled(
     replaced = {one for rule in rules for one in _EXCLUDED.get(rule, ())}
     kept = {name: value for name, value in msgspec.structs.asdict(column).items() if name not in replaced}
     # What people state is meant; what a sample shows of categories is a hint.
-    severity = {"severity": "error"} if set(rules) & set(_RANGES) else {}
+    # A budget from a sample is one too: as an error it would stop whole loads.
+    severity = {"severity": "error", "drift_budget": None} if set(rules) & set(_RANGES) else {}
     told = ", ".join(f"{rule} {value}" for rule, value in rules.items())
     evidence = f"stated: {told}" + (f"; inferred: {column.evidence}" if column.evidence else "")
     # People write shares by rule as a mapping.

@@ -152,10 +152,19 @@ def test_whole_numbers_of_few_values_get_the_range_that_was_seen_as_a_warning() 
 
 
 @pytest.mark.parametrize(
+    ("numbers", "said"), [(range(ROWS), "a running number"), ([7] * ROWS, "all 2000 are 7")]
+)
+def test_running_numbers_and_single_values_tell_of_no_bounds(numbers: Any, said: str) -> None:
+    found = column(sample(wind=list(numbers)), "wind")
+    assert (found.minimum, found.maximum) == (None, None)
+    assert said in found.evidence
+
+
+@pytest.mark.parametrize(
     ("numbers", "said"),
     [
         (np.random.default_rng(3).lognormal(3, 1.5, ROWS), "tail above is heavy"),
-        (np.linspace(1, 9, ROWS) ** 2, "second half lie beyond what the first half suggests"),
+        (np.linspace(1, 9, ROWS).round(2) ** 2, "second half lie beyond what the first half suggests"),
     ],
 )
 def test_bounds_that_the_sample_hardly_supports_are_warnings(numbers: Any, said: str) -> None:
@@ -211,12 +220,14 @@ def test_one_stranger_among_the_values_is_no_reference() -> None:
 
 def test_a_drift_budget_leaves_room_for_what_the_sample_did() -> None:
     """A column that keeps changing within the sample gets the larger budget."""
-    steady = infer_contract("shop", orders()).tables[0].column("amount")
-    walking = np.random.default_rng(6).normal(0, 4, ROWS) + np.linspace(0, 6, ROWS)
+    rng = np.random.default_rng(6)
+    steady = infer_contract("shop", orders(amount=rng.poisson(5, ROWS))).tables[0].column("amount")
+    walking = rng.poisson(np.linspace(5, 6, ROWS))
     moving = infer_contract("shop", orders(amount=walking)).tables[0].column("amount")
     assert steady is not None
     assert moving is not None
     assert steady.drift_budget is not None
+    assert (steady.severity, moving.severity) == ("warning", "warning")
     assert moving.drift_budget is None or moving.drift_budget > steady.drift_budget
     assert "the drift budget is double that" in steady.evidence
 
@@ -226,3 +237,19 @@ def test_a_proposed_contract_keeps_the_data_it_was_read_from() -> None:
     for table in infer_contract("shop", frames).tables:
         checked = check_table(table, frames[table.name], contract_version="1", at=LATER, others=frames)
         assert checked.kept.height >= 0.999 * frames[table.name].height
+
+
+def test_no_proposed_drift_budget_stops_a_load() -> None:
+    """Features get budgets as warnings; what puts rows aside, what identifies, and what turns out get none."""
+    frame = sample(wind=np.random.default_rng(8).uniform(10, 20, ROWS))
+    told = {one.name: (one.severity, one.drift_budget is not None) for one in infer(frame).columns}
+    assert told == {
+        "key": ("error", False),
+        "at": ("error", False),
+        "wind": ("error", False),
+        "city": ("warning", False),
+        "late": ("error", False),
+    }
+    counted = infer(sample(wind=np.random.default_rng(8).poisson(5, ROWS))).column("wind")
+    assert counted is not None
+    assert (counted.severity, counted.drift_budget is None) == ("warning", False)

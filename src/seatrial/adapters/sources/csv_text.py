@@ -129,7 +129,9 @@ def _as_utf8(content: bytes, encoding: str) -> bytes | None:
 
 
 def _parse(source: Path | bytes, written: CsvFormat) -> pl.DataFrame:
-    frame = _with_times(_numbers_and_texts(source, written), source, written)
+    frame = _at_once(source, written)
+    if frame is None:
+        frame = _with_times(_numbers_and_texts(source, written), source, written)
     integers = frame.select(cs.integer()).columns
     if not integers or not may_hold_codes(source, ord(written.separator)):
         return frame
@@ -137,6 +139,18 @@ def _parse(source: Path | bytes, written: CsvFormat) -> pl.DataFrame:
     texts = _polars(source, written, columns=integers, schema_overrides=dict.fromkeys(integers, pl.String()))
     codes = [one.name for one in texts.iter_columns() if one.str.contains(_CODE).any()]
     return frame.with_columns(texts.select(codes))
+
+
+def _at_once(source: Path | bytes, written: CsvFormat) -> pl.DataFrame | None:
+    """The rows in the types of the first ones; None where others do not agree, or the first say nothing."""
+    try:
+        start = _polars(source, written, n_rows=_FEW_ROWS, infer_schema_length=_FEW_ROWS).select(cs.string())
+        if any(one.null_count() == len(one) for one in start):
+            return None
+        kinds = {one.name: kind for one in start if (kind := _kind_of_times(one)) is not None}
+        return _polars(source, written, infer_schema_length=_FEW_ROWS, schema_overrides=kinds)
+    except pl.exceptions.PolarsError:
+        return None
 
 
 def _numbers_and_texts(source: Path | bytes, written: CsvFormat) -> pl.DataFrame:
@@ -170,7 +184,7 @@ def _with_times(frame: pl.DataFrame, source: Path | bytes, written: CsvFormat) -
 def _kind_of_times(texts: pl.Series) -> pl.DataType | None:
     """The type of day or time that the first texts of a column have; None where they are other texts."""
     first = pl.DataFrame(texts.drop_nulls().head(_FEW_TEXTS))
-    if not first.height:
+    if not first.height or not first.item(0, 0)[:1].isdigit():
         return None
     try:
         [kind] = pl.read_csv(

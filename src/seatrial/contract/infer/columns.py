@@ -126,6 +126,8 @@ def _bounds(series: pl.Series) -> tuple[dict[str, Any], list[str]]:
         return {}, []
     if numbers.n_unique() == 1:
         return {}, [f"all {len(numbers)} are {numbers[0]:g}, which tells of no bounds"]
+    if series.dtype.is_integer() and numbers.is_sorted() and numbers.n_unique() == len(numbers):
+        return {}, ["a running number, for which no bound would hold"]
     if _is_counted_out(numbers):
         return _seen_range(numbers)
     minimum, maximum, told = _beyond_quantiles(numbers)

@@ -189,6 +189,9 @@ def _drifts(table: TableContract, column: ColumnContract) -> bool:
     named = {*table.primary_key, *(one.name for one in table.columns if one.unique)}
     if column.name in named or column.role not in ("feature", "other"):
         return False
+    # One severity holds for bounds and budget: where bounds put rows aside, a drift would stop whole loads.
+    if column.severity == "error" and (column.minimum is not None or column.maximum is not None):
+        return False
     return column.type in ("string", "float", "int", "bool")
 
 
@@ -200,9 +203,7 @@ def _budget(column: ColumnContract, furthest: float) -> ColumnContract:
         f"a tenth of the sample lay up to {furthest:.2g} from the whole; the drift budget is double that, "
         f"at least {_SMALLEST_BUDGET}"
     )
-    # Without a range to enforce, severity would do nothing but stop whole loads for a drift.
-    severity = column.severity if column.minimum is not None or column.maximum is not None else "warning"
-    return _told(msgspec.structs.replace(column, drift_budget=budget, severity=severity), told)
+    return _told(msgspec.structs.replace(column, drift_budget=budget, severity="warning"), told)
 
 
 def _typed(table: TableContract, frame: pl.DataFrame) -> pl.DataFrame:

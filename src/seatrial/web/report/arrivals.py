@@ -8,13 +8,14 @@ from seatrial.contract.masking import sensitive
 from seatrial.contract.model import TableContract
 from seatrial.contract.profile import distance, noise
 from seatrial.data.comparison import categories_changed
+from seatrial.data.delivered import ENOUGH_ROWS
 from seatrial.data.profiles import TIMES, ColumnSummary, added_profile, missing_share, summarised
 from seatrial.facts.load import Load
 from seatrial.facts.profile import ColumnProfile, TableProfile
 from seatrial.product.product import Product
 from seatrial.web.report.readings import readings
 from seatrial.web.report.views import Concern
-from seatrial.web.report.words import number, share
+from seatrial.web.report.words import day, figure, number, share
 
 # From this distance on a column is worth a look, and from so many times as far as readings usually move it.
 NOTABLE_DISTANCE, NEWS_TIMES = 0.1, 2.0
@@ -45,17 +46,23 @@ def arrivals(
             if f"{source}.{name}" not in told
         ]
         if signs:
-            yield _concern(source, made[-1], signs)
+            yield _concern(source, _telling(made)[-1], signs)
 
 
-def _concern(source: str, load: Load, signs: Sequence[str]) -> Concern:
+def _telling(loads: Sequence[Load]) -> list[tuple[Load, ...]]:
+    """Readings that changed enough rows to tell something; what the last of them brought is the news still."""
+    return [one for one in readings(loads) if sum(load.added + load.removed for load in one) >= ENOUGH_ROWS]
+
+
+def _concern(source: str, reading: Sequence[Load], signs: Sequence[str]) -> Concern:
+    load, rows = reading[-1], sum(one.added for one in reading)
     more = len(signs) - _LISTED
     rest = f" And {more} column{'s' if more > 1 else ''} more." if more > 0 else ""
     return Concern(
         level="changed",
-        title=f"{source} changed with its newest reading",
-        evidence=f"{'. '.join(signs[:_LISTED])}.{rest} Compared are what load {load.id} and those read with it "
-        "brought, and the state before.",
+        title=f"{source} changed with load {load.id}",
+        evidence=f"{'. '.join(signs[:_LISTED])}.{rest} Compared are the state before and what came with load "
+        f"{load.id} on {day(load.read_at)} ({number(rows)} rows).",
         advice=f"`seatrial data diff {source}` shows all; ask whoever delivers it whether it is real or a fault.",
         part="sources",
     )
@@ -65,7 +72,7 @@ def _steps(
     loads: Sequence[Load], profile: Profiled
 ) -> Iterator[tuple[TableProfile, TableProfile, TableProfile]]:
     """Per reading, oldest first: the profiles of the state before, of the state after, and of what came."""
-    read = readings(loads)[-_USUAL - 2 :]
+    read = _telling(loads)[-_USUAL - 2 :]
     for earlier, later in pairwise(read):
         before, after = profile(earlier[-1].profile), profile(later[-1].profile)
         if before is not None and after is not None and before.rows and after.rows:
@@ -132,4 +139,4 @@ def _medians(was: ColumnSummary, now: ColumnSummary) -> str:
     old, new = was.quantiles.get("0.5"), now.quantiles.get("0.5")
     if not isinstance(old, float) or not isinstance(new, float):
         return ""
-    return f" (median {number(old)} before, {number(new)} now)"
+    return f" (median {figure(old, now.type)} before, {figure(new, now.type)} now)"

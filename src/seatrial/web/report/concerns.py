@@ -12,7 +12,7 @@ from seatrial.facts.load import Load
 from seatrial.facts.logbook import LogEntry
 from seatrial.facts.model import Model
 from seatrial.web.report.views import AsideView, ColumnView, Concern, LookupView, Report, RuleView, SourceView
-from seatrial.web.report.words import day, days, number, share, short
+from seatrial.web.report.words import day, days, figure, number, share, short
 
 # A rule is news when it breaks this often, and this many times as often as it used to.
 NEWS_SHARE, NEWS_TIMES = 0.01, 3.0
@@ -232,7 +232,7 @@ def _medians(now: ColumnSummary, was: ColumnSummary | None) -> str:
     old = was.quantiles.get("0.5") if was else None
     if not isinstance(new, float) or not isinstance(old, float):
         return ""
-    return f" (median {number(old)} before, {number(new)} now)"
+    return f" (median {figure(old, now.type)} before, {figure(new, now.type)} now)"
 
 
 def _waiting(aside: Sequence[AsideView]) -> Iterator[Concern]:

@@ -8,7 +8,16 @@ from seatrial.web.report.concerns import NOTABLE_DISTANCE, is_moved
 from seatrial.web.report.picture import HEIGHT, drawn
 from seatrial.web.report.views import ColumnView, Report
 
-_FILTERS = (words.number, words.share, words.days, words.day, words.minute, words.short, words.prose)
+_FILTERS = (
+    words.number,
+    words.figure,
+    words.share,
+    words.days,
+    words.day,
+    words.minute,
+    words.short,
+    words.prose,
+)
 # Columns drawn at once; the rest is told in the table.
 MOST_CHARTS = 60
 

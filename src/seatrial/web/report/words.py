@@ -23,6 +23,13 @@ def number(value: "Value | None") -> str:
     return f"{value:.3g}".replace("-", "\u2212")
 
 
+def figure(value: "Value | None", kind: str) -> str:
+    """A value of a column of that type: whole numbers whole, and of four digits, as years have, without a separator."""
+    if kind != "int" or value is None or isinstance(value, datetime) or abs(value) >= 10_000:
+        return number(value)
+    return f"{value:.0f}".replace("-", "\u2212")
+
+
 def share(value: float | None) -> str:
     """A share as a percentage: one decimal below ten per cent, and never nothing for something."""
     if value is None:

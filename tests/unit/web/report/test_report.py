@@ -22,7 +22,7 @@ from seatrial.web.report.gathering import Gathering, gathered
 from seatrial.web.report.page import page, spark
 from seatrial.web.report.picture import drawn
 from seatrial.web.report.views import Concern, Report
-from seatrial.web.report.words import days, number, prose, share
+from seatrial.web.report.words import days, figure, number, prose, share
 from tests.asset import (
     CAPTAIN,
     CONTRACT,
@@ -280,6 +280,11 @@ def test_numbers_are_written_as_people_read_them() -> None:
         "5 hours",
         "3 days",
     ]
+    assert [figure(2015.98, "int"), figure(20160.2, "int"), figure(2015.98, "float")] == [
+        "2016",
+        "20,160",
+        "2,016",
+    ]
     assert prose("run `seatrial <x>` & see") == "run <code>seatrial &lt;x&gt;</code> &amp; see"
     assert spark([0.0, 1.0, 0.5]).split() == ["0.0,20.0", "48.0,2.0", "96.0,11.0"]
 
@@ -354,9 +359,10 @@ def newest_of_flights(change: pl.Expr, *, weeks: int = 6) -> list[Concern]:
     """What is told of flights after a load that no snapshot holds, some column of it changed."""
     asset = Asset(workspace=in_memory(FIRST + weeks * WEEK)).fill(weeks=weeks)
     asset.load("flights", flights(weeks).with_columns(change), weeks)
-    return [
-        one for one in report_of(asset).concerns if one.title == "flights changed with its newest reading"
-    ]
+    # Neither a reading of nothing nor one of a few odd rows tells anything, and neither hides what came before.
+    asset.load("flights", flights(weeks).clear(), weeks + 1)
+    asset.load("flights", flights(weeks + 1, rows=5).with_columns(distance=1.0), weeks + 2)
+    return [one for one in report_of(asset).concerns if one.title == "flights changed with load flights-0007"]
 
 
 def test_what_the_newest_load_changed_is_told_before_any_snapshot_holds_it() -> None:

@@ -218,9 +218,13 @@ def test_a_correction_with_a_known_time_of_its_own_is_named_when_it_came_after_t
     )
     examples = history.examples.with_columns(rain=pl.when(pl.col("rain") == 3.0).then(4.0).otherwise("rain"))
     times = {"__first": BOOKED - DAY, "__last": world.clock.now(), "__versions": 2}
-    arrived = corrected.select("city", "__as_of").unique().with_columns(
-        pl.lit(value).cast(pl.UInt32 if name == "__versions" else polars_type("timestamp")).alias(name)
-        for name, value in times.items()
+    arrived = (
+        corrected.select("city", "__as_of")
+        .unique()
+        .with_columns(
+            pl.lit(value).cast(pl.UInt32 if name == "__versions" else polars_type("timestamp")).alias(name)
+            for name, value in times.items()
+        )
     )
     found = measure_skew(
         world.product, predictions, examples, {"weather": corrected}, arrivals={"weather": arrived}

@@ -128,8 +128,11 @@ def _bounds(series: pl.Series) -> tuple[dict[str, Any], list[str]]:
         return {}, [f"all {len(numbers)} are {numbers[0]:g}, which tells of no bounds"]
     if series.dtype.is_integer() and numbers.is_sorted() and numbers.n_unique() == len(numbers):
         return {}, ["a running number, for which no bound would hold"]
-    if _is_counted_out(numbers):
-        return _seen_range(numbers)
+    return _seen_range(numbers) if _is_counted_out(numbers) else _wide_range(numbers)
+
+
+def _wide_range(numbers: pl.Series) -> tuple[dict[str, Any], list[str]]:
+    """Bounds beyond the outer quantiles; a warning where the sample tells little of its ends."""
     minimum, maximum, told = _beyond_quantiles(numbers)
     outside = _outside(numbers, minimum, maximum)
     if minimum == maximum or outside > _SLIVER * len(numbers):

@@ -16,7 +16,7 @@ from seatrial.facts.profile import ColumnProfile, TableProfile
 from seatrial.facts.release import Release
 from seatrial.facts.snapshot import RuleResult, Snapshot
 
-PRODUCER = "urn:seatrial"
+PRODUCER = "https://seatrial.example/"
 SPEC = "https://openlineage.io/spec"
 _OWN_SCHEMA = f"{PRODUCER}#facets/"
 _SEVERITIES = {"error": "error", "warning": "warn"}

@@ -182,7 +182,7 @@ def join_duckdb(folder: Path) -> dict[str, int]:
         ASOF LEFT JOIN prices p ON e.product = p.product AND e.market = p.market AND e.made_at >= p.valid
         """  # noqa: S608 - our own names and numbers
     )
-    found = connection.execute(f"SELECT {', '.join(f'sum({name})' for name in SUMS)} FROM joined")  # noqa: S608
+    found = connection.execute(f"SELECT {', '.join(f'sum({name})' for name in SUMS)} FROM joined")  # noqa: S608 - our own names
     row = found.fetchone()
     assert row is not None
     return {name: int(value) for name, value in zip(SUMS, row, strict=True)}

@@ -34,7 +34,7 @@ def table(*, unique: bool) -> TableContract:
     rules |= {"kind": {"type": "string", "values": KINDS}, "place": {"type": "string", "values": PLACES}}
     rules |= {"code": {"type": "string", "pattern": CODE}, "seen": {"type": "timestamp"}}
     columns = [
-        ColumnContract(name=name, required=name in REQUIRED, **rule)  # type: ignore[arg-type]
+        ColumnContract(name=name, required=name in REQUIRED, **rule)  # type: ignore[arg-type]  # rules by name
         for name, rule in rules.items()
     ]
     fresh = Freshness(column="seen", seconds=FRESH.total_seconds())

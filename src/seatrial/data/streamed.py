@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import msgspec
 import polars as pl
 
 from seatrial.contract.check import LINE, refuse_when_thinned, typed
@@ -85,7 +84,7 @@ def _about_the_whole(
     aside = scanned.quarantined["line"].unique().implode()
     kept = typed(numbered, casts).filter(~pl.col(LINE).cast(pl.Int64).is_in(aside)).select(list(casts))
     # Freshness was found in the scan.
-    return set_results(msgspec.structs.replace(table, freshness=()), {table.name: kept}, at=at)
+    return set_results(table, {table.name: kept}, at=at, fresh=False)
 
 
 def _refused(table: TableContract, results: Sequence[RuleResult], rows: int, rejected: int) -> Iterator[str]:

@@ -12,9 +12,10 @@ from seatrial.cycle.drain import drain
 from seatrial.cycle.publish import publish
 from seatrial.cycle.tools import SourceHistory
 from seatrial.data.snapshot import save_snapshot
+from seatrial.facts.action import Action
 from seatrial.facts.model import Model
-from seatrial.facts.prediction import Outcome, Prediction, Variant
-from seatrial.facts.records import OUTCOMES, PREDICTIONS, encode_record
+from seatrial.facts.prediction import Outcome, Prediction, PredictionBlock, Variant
+from seatrial.facts.records import ACTIONS, OUTCOMES, PREDICTIONS, encode_record, microseconds
 from seatrial.facts.release import Release
 from seatrial.facts.snapshot import Snapshot
 from seatrial.facts.tables import STORED_LEDGER, table_name
@@ -111,12 +112,26 @@ def _release(workspace: Workspace, of: Product, lookups: dict[str, str]) -> Rele
 
 
 def _answer(journal: JournalWriter, numbers: range, id: str = "p") -> None:
-    journal.append(PREDICTIONS, [encode_record(_prediction(number, id)) for number in numbers])
+    journal.append(PREDICTIONS, [encode_record(_block(numbers, id))])
     journal.append(OUTCOMES, [encode_record(_outcome(number, id)) for number in numbers])
+    journal.append(ACTIONS, [encode_record(_action(number, id)) for number in numbers])
     journal.seal()
 
 
+def _block(numbers: range, id: str) -> PredictionBlock:
+    """Predictions as they are journaled: of one release, by column."""
+    ones = [_prediction(number, id) for number in numbers]
+    columns: dict[str, Any] = {
+        name: [getattr(one, name) for one in ones] for name in msgspec.structs.asdict(ones[0])
+    }
+    columns |= {name: columns[name][0] for name in ("product", "release", "model_digest", "contract_version")}
+    columns |= {name: [*map(microseconds, columns[name])] for name in columns if name.endswith("_at")}
+    features = {name: [one.features[name] for one in ones] for name in ones[0].features}
+    return PredictionBlock(**{**columns, "unit": None, "features": features})
+
+
 def _prediction(number: int, id: str) -> Prediction:
+    """A prediction as version 0.1.0 journaled it."""
     made_at = START + timedelta(hours=number)
     return Prediction(
         prediction_id=f"{id}{number}",
@@ -162,6 +177,19 @@ def _outcome(number: int, id: str) -> Outcome:
     )
 
 
+def _action(number: int, id: str) -> Action:
+    """Reported by key for even calls, by prediction id for odd ones."""
+    at = START + timedelta(hours=2 + number)
+    return Action(
+        prediction_id=f"{id}{number}" if number % 2 else None,
+        key=None if number % 2 else f"call-{number:04d}",
+        done=True,
+        by="the pilot",
+        at=at,
+        received_at=at,
+    )
+
+
 def _book(workspace: Workspace, of: Product) -> None:
     answers = workspace.tables.read(table_name(of.name, "predictions"))
     schema = polars_schema(STORED_LEDGER)
@@ -174,7 +202,8 @@ def _book(workspace: Workspace, of: Product) -> None:
 
 def _set_aside(workspace: Workspace, journal: JournalWriter) -> None:
     torn = f"no prediction, but {GONE} of {SHIP}".encode()
-    journal.append(PREDICTIONS, [encode_record(_prediction(n, "aside")) for n in (2, 3)] + [torn])
+    single = [encode_record(_prediction(number, "aside")) for number in (2, 3)]
+    journal.append(PREDICTIONS, [*single, encode_record(_block(range(2, 5), "aside")), torn])
     journal.seal()
     for segment in workspace.journal.sealed():
         workspace.journal.aside(segment, "a record does not decode")

@@ -1,7 +1,7 @@
 """A small product for tests of serving: hotel bookings with one lookup, and scorers that need no training."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -15,17 +15,19 @@ from seatrial.contract.model import ColumnContract, Contract, Freshness, TableCo
 from seatrial.contract.odcs import write_contract
 from seatrial.contract.types import TIMESTAMP
 from seatrial.errors import TrainingFailed
+from seatrial.facts.prediction import Prediction, PredictionBlock
+from seatrial.facts.records import PREDICTIONS, decode_predictions
 from seatrial.facts.release import Bundle, Phase, Release
 from seatrial.ports.artifacts import Artifacts
-from seatrial.ports.runtime import Scorer
+from seatrial.ports.runtime import Inputs, Limits, Scorer
 from seatrial.product.lookup_files import to_bytes
 from seatrial.product.lookups import LookupIndex, prepare
 from seatrial.product.product import Product
 from seatrial.product.read import parse_product
 from seatrial.serve.loaded import LoadedRelease, assembled
 from seatrial.serve.ports import RouteTable
+from tests.fakes.journal import MemoryJournal
 
-Inputs = Mapping[str, npt.NDArray[Any]]
 START = datetime(2025, 1, 1, tzinfo=UTC)
 BOOKED = datetime(2024, 12, 1, 12, tzinfo=UTC)
 PRODUCT_FILE = """
@@ -120,8 +122,13 @@ def row(number: int = 0, **changes: Any) -> dict[str, Any]:
 class PriceScorer:
     """Scores price / 1000, in [0, 1]; counts its calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, isolated: bool = False) -> None:
         self.calls = 0
+        self.isolated = isolated
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
 
     def score(self, inputs: Inputs) -> npt.NDArray[np.float64]:
         self.calls += 1
@@ -129,10 +136,15 @@ class PriceScorer:
 
 
 class FunctionScorer:
-    """Does what a function of the inputs does."""
+    """Does what a function of the inputs does; it may take any time."""
+
+    isolated = True
 
     def __init__(self, function: Callable[[Inputs], Any]) -> None:
         self.function = function
+
+    def close(self) -> None:
+        """Nothing is held."""
 
     def score(self, inputs: Inputs) -> Any:
         return self.function(inputs)
@@ -153,7 +165,7 @@ class NamedRuntime:
         self.scorers: dict[str, Scorer] = {"price": PriceScorer(), **scorers}
         self.loads = 0
 
-    def load(self, package: bytes) -> Scorer:
+    def load(self, package: bytes, limits: Limits | None = None) -> Scorer:
         self.loads += 1
         if package.decode() not in self.scorers:
             raise TrainingFailed(f"{package!r} is no model")
@@ -171,6 +183,51 @@ class SettableSource:
         if self.fails is not None:
             raise self.fails
         return self.table
+
+
+def predictions_of(block: PredictionBlock) -> list[Prediction]:
+    """The predictions of a journal record, one by one."""
+    return [
+        Prediction(
+            prediction_id=block.prediction_id[at],
+            idempotency_key=block.idempotency_key[at],
+            unit=block.key[at] if block.unit is None else block.unit[at],
+            assigned=block.assigned[at],
+            served=block.served[at],
+            product=block.product,
+            release=block.release,
+            model_digest=block.model_digest,
+            key=block.key[at],
+            made_at=_moment(block.made_at[at]),
+            received_at=_moment(block.received_at[at]),
+            matured_at=_moment(block.matured_at[at]),
+            features={name: column[at] for name, column in block.features.items()},
+            score=block.score[at],
+            decision=block.decision[at],
+            baseline=block.baseline[at],
+            propensity=block.propensity[at],
+            fallback=block.fallback[at],
+            latency_ms=block.latency_ms[at],
+            contract_version=block.contract_version,
+            trace_id=block.trace_id[at],
+        )
+        for at in range(len(block))
+    ]
+
+
+def journaled(journal: MemoryJournal) -> list[Prediction]:
+    """All predictions in the sealed segments of a journal, in order."""
+    return [
+        prediction
+        for segment in journal.sealed()
+        if segment.kind == PREDICTIONS
+        for record in segment.records
+        for prediction in predictions_of(decode_predictions(record))
+    ]
+
+
+def _moment(microseconds: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
 
 
 def hotel_release(id: str = "r0001", *, phase: Phase = Phase.LIVE, share: float = 0.0) -> Release:

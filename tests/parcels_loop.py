@@ -1,6 +1,6 @@
 """The whole loop around the parcels, in memory, and a fate that kills it after any lasting effect."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
@@ -17,7 +17,6 @@ from seatrial.cycle.tools import FixedHistory, History, Tools
 from seatrial.data.read import SourceTables
 from seatrial.facts.job import Job
 from seatrial.facts.logbook import LogEntry
-from seatrial.facts.prediction import Prediction
 from seatrial.facts.release import Phase, Release
 from seatrial.facts.snapshot import RuleResult, SourceRead
 from seatrial.facts.tables import table_name
@@ -28,6 +27,7 @@ from seatrial.product.product import Product
 from seatrial.serve.engine import Engine
 from seatrial.serve.loading import load_release
 from seatrial.serve.outcomes import OutcomeIntake
+from seatrial.serve.request import Answered
 from seatrial.serve.routing import Routes
 from seatrial.value.ledger import current
 from tests.fakes.artifacts import MemoryArtifacts
@@ -173,7 +173,9 @@ class World:
         )
         self.writer = self.journal.writer("server")
         ids = count(1)
-        self.engine = Engine(None, self.writer, self.clock, ids=lambda: f"p{next(ids):05d}")
+        self.engine = Engine(
+            None, self.writer, self.clock, ids=lambda rows: [f"p{next(ids):05d}" for _ in range(rows)]
+        )
         self.intake = OutcomeIntake(self.product, self.writer, self.clock)
 
     def reconciler(self, holder: str = "loop", **options: Any) -> Reconciler:
@@ -193,7 +195,7 @@ class World:
             return approve(self.workspace, self.product.name, release.id, actor="bob")
         return release
 
-    def answer(self, rows: pl.DataFrame) -> tuple[Prediction, ...]:
+    def answer(self, rows: pl.DataFrame) -> Sequence[Answered]:
         """The predictions of requests, by the releases that stand in front of the traffic now."""
         table = RecordedRoutes(self.metadata, self.product.name).current()
         assert table is not None

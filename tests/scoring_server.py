@@ -19,7 +19,8 @@ from seatrial.adapters.journal.writer import FileJournalWriter
 from seatrial.facts.release import Phase
 from seatrial.serve.ports import RouteTable
 from seatrial.serve.serving import Limits, Serving
-from seatrial.web.scoring.app import ScoringApp, build
+from seatrial.web.scoring.app import build
+from seatrial.web.scoring.rsgi import RsgiApp
 from tests.fakes.artifacts import MemoryArtifacts
 from tests.hotel import NamedRuntime, stored_release
 
@@ -41,7 +42,7 @@ class FileSource:
         return RouteTable(live=stored_release(self.artifacts, live), challenger=canary[0] if canary else None)
 
 
-def app() -> ScoringApp:
+def app() -> RsgiApp:
     """The application that granian serves."""
     folder = Path(os.environ[FOLDER])
     artifacts = MemoryArtifacts()
@@ -56,7 +57,7 @@ def app() -> ScoringApp:
         tick=writer.tick,
         limits=Limits(refresh_seconds=0.05, tick_seconds=0.1),
     )
-    return build(serving)
+    return RsgiApp(build(serving))
 
 
 class Server:
@@ -65,7 +66,7 @@ class Server:
     def __init__(self, folder: Path, port: int) -> None:
         self.folder, self.url = folder, f"http://127.0.0.1:{port}"
         (folder / "live").write_text("r0001")
-        command = [sys.executable, "-m", "granian", "--interface", "asgi", "--factory", "--port", str(port)]
+        command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--factory", "--port", str(port)]
         # A session of its own, so that a kill takes the supervisor and its worker at once.
         self.process = subprocess.Popen(
             [*command, "--no-log", "tests.scoring_server:app"],

@@ -17,6 +17,10 @@ The tree (code, retryable)::
     ├── NotReady                not_ready                 retryable  nothing is live yet, or the server is draining
     ├── Overloaded              overloaded                retryable  the queue is full
     ├── DeadlineExceeded        deadline_exceeded         retryable  the caller's deadline passed before an answer
+    ├── ModelFailed             model_failed              retryable  a model in its own process crashed or took too long
+    ├── Unauthorized            unauthorized              terminal   no token that holds, or one without the scope
+    ├── QuotaExceeded           quota_exceeded            retryable  the caller used up what its token may ask for
+    ├── ServerFailed            server_failed             retryable  a server that could not be reached, or broke off
     ├── JournalUnavailable      journal_unavailable       retryable  the journal cannot be written
     ├── LeaseLost               lease_lost                retryable  another worker holds the lease now
     ├── Conflict                conflict                  retryable  the stored state moved on since it was read
@@ -27,7 +31,7 @@ Nothing here knows HTTP; the doors map codes to statuses, and a test holds them 
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 
 class SeatrialError(Exception):
@@ -171,6 +175,51 @@ class DeadlineExceeded(SeatrialError):
     """The caller's deadline passed before the answer was ready."""
 
     code = "deadline_exceeded"
+    retryable = True
+
+
+class ModelFailed(SeatrialError):
+    """A model in a process of its own crashed, ran into its memory limit, or took longer than its timeout.
+
+    `how` says what became of it: it `refused` the rows and lives on, it is `gone` and being started again, or it was
+    not asked at all, as it is `starting` or `busy`.
+    """
+
+    code = "model_failed"
+    retryable = True
+
+    def __init__(self, message: str, how: Literal["refused", "gone", "starting", "busy"] = "refused") -> None:
+        self.how = how
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (ModelFailed, (str(self), self.how))
+
+
+class Unauthorized(SeatrialError):
+    """The caller has no token that holds, or one without the scope that is asked for."""
+
+    code = "unauthorized"
+
+
+class QuotaExceeded(SeatrialError):
+    """The caller used up what its token may ask for; try again after `retry_after` seconds."""
+
+    code = "quota_exceeded"
+    retryable = True
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (QuotaExceeded, (str(self), self.retry_after))
+
+
+class ServerFailed(SeatrialError):
+    """A server could not be reached, broke off, or answered what nobody can read."""
+
+    code = "server_failed"
     retryable = True
 
 

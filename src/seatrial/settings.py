@@ -18,19 +18,26 @@ _DEFAULTS = {
     "host": "127.0.0.1",
     "port": "8400",
     "console_port": "8401",
+    "authentication": "auto",
     "workers": "1",
+    "idle_seconds": "75",
+    "drain_seconds": "0",
     "tick_seconds": "2",
     "clock_offset": "0",
 }
+_LOCALHOST = "localhost"
 _MEANINGS = {
     "workspace": "folder of tables, artifacts, journal and, by default, metadata",
     "metadata_url": "sqlite:///… or postgresql://…; by default metadata.db in the workspace",
     "tables_url": "folder or s3://…, gs://…, az://…; by default tables in the workspace",
     "artifacts_url": "folder or s3://…, gs://…, az://…; by default artifacts in the workspace",
-    "host": "address that the server and the console bind to; loopback only, because there are no tokens yet",
+    "host": "address that the server and the console bind to; beyond loopback, callers must show a token",
     "port": "port of the data plane",
     "console_port": "port of the console",
+    "authentication": "auto: callers on loopback need no token; required: all need one, as behind a proxy",
     "workers": "server processes that share the port",
+    "idle_seconds": "seconds after which a connection is closed that sends nothing, or not all of its header",
+    "drain_seconds": "seconds that a server which was told to end is not ready, yet answers",
     "tick_seconds": "seconds between two rounds of the loop",
     "clock_offset": "seconds added to the machine's clock, to replay history as if it were now",
 }
@@ -86,6 +93,16 @@ class Settings:
         return self.values["host"].value
 
     @property
+    def bound_host(self) -> str:
+        """The address to bind to, in figures."""
+        return "127.0.0.1" if self.host == _LOCALHOST else self.host
+
+    @property
+    def needs_tokens(self) -> bool:
+        """Whether callers must show a token: always beyond loopback, and there if it is asked for."""
+        return self.values["authentication"].value == "required" or not is_loopback(self.host)
+
+    @property
     def port(self) -> int:
         """The data plane's port."""
         return int(self.values["port"].value)
@@ -99,6 +116,16 @@ class Settings:
     def workers(self) -> int:
         """Server processes."""
         return int(self.values["workers"].value)
+
+    @property
+    def idle_seconds(self) -> float:
+        """Seconds after which a connection is closed that sends nothing."""
+        return float(self.values["idle_seconds"].value)
+
+    @property
+    def drain_seconds(self) -> float:
+        """Seconds that a server which was told to end still answers, while it says that it is not ready."""
+        return float(self.values["drain_seconds"].value)
 
     @property
     def tick_seconds(self) -> float:
@@ -166,13 +193,18 @@ def _is_port(text: str) -> bool:
     return text.isdecimal() and 0 < int(text) < 65536
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
+def is_loopback(host: str) -> bool:
+    """Whether an address reaches this machine alone."""
+    return host == _LOCALHOST or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def _is_address(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        ipaddress.ip_address(host)
     except ValueError:
-        return False
+        return host == _LOCALHOST
+    # The zone of a link-local address has no place in a URL.
+    return "%" not in host
 
 
 def _seconds(text: str) -> float | None:
@@ -199,13 +231,16 @@ _RULES: dict[str, tuple[Callable[[str], bool], str]] = {
     ),
     "tables_url": (_is_place, _PLACE),
     "artifacts_url": (_is_place, _PLACE),
-    "host": (
-        _is_loopback,
-        "a loopback address such as 127.0.0.1; this version has no tokens to protect others",
-    ),
+    "host": (_is_address, "an IP address such as 127.0.0.1, 0.0.0.0 or ::, or localhost"),
     "port": (_is_port, "a port from 1 to 65535"),
     "console_port": (_is_port, "a port from 1 to 65535"),
+    "authentication": (lambda text: text in ("auto", "required"), "auto or required"),
     "workers": (lambda text: text.isdecimal() and int(text) >= 1, "a number of processes, at least 1"),
+    "idle_seconds": (lambda text: 1 <= (_seconds(text) or 0) <= 3600, "seconds from 1 to 3600"),
+    "drain_seconds": (
+        lambda text: 0 <= (-1 if (found := _seconds(text)) is None else found) <= 3600,
+        "seconds from 0 to 3600",
+    ),
     "tick_seconds": (lambda text: (_seconds(text) or 0) > 0, "seconds above zero"),
     "clock_offset": (lambda text: _seconds(text) is not None, "a number of seconds"),
 }

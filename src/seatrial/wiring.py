@@ -4,7 +4,7 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,9 +16,12 @@ from seatrial.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from seatrial.adapters.lookups.store import LmdbLookups
+    from seatrial.adapters.outputs.files import FileOutput
+    from seatrial.adapters.sources.batches import FileBatches
     from seatrial.adapters.sources.scanning import Scannable
     from seatrial.cycle.reconcile import Reconciler
     from seatrial.cycle.tools import History, Tools
+    from seatrial.ports.artifacts import Artifacts
     from seatrial.product.product import Product
     from seatrial.product.schema import Source
     from seatrial.prototype.ports import ModelInspector
@@ -93,6 +96,21 @@ def scannable_files(name: str, source: "Source", folder: Path) -> "Iterator[Scan
         yield files
 
 
+def scoring_inputs(name: str, sources: "Sequence[Source]", folder: Path) -> "FileBatches":
+    """The files of sources of kind `path`, to be scored in batches."""
+    from seatrial.adapters.sources.asked import asked
+    from seatrial.adapters.sources.batches import FileBatches
+
+    return FileBatches([asked(name, source, folder, None, time.sleep) for source in sources])
+
+
+def scoring_output(target: Path, kind: str | None, refused: Path | None = None) -> "FileOutput":
+    """Where answers of batch scoring go on this machine's disk: one file, or a folder of parts."""
+    from seatrial.adapters.outputs.files import open_output
+
+    return open_output(target, kind, refused)
+
+
 def training_tools(workspace: Workspace, say: Callable[[str], None] = _silent) -> "Tools":
     """What the loop makes models with; `say` is told what was read.
 
@@ -111,9 +129,9 @@ def training_tools(workspace: Workspace, say: Callable[[str], None] = _silent) -
 
 def model_runtime() -> Any:
     """What runs packaged models."""
-    from seatrial.adapters.runtimes.onnx import OnnxRuntime
+    from seatrial.adapters.runtimes.packaged import PackagedRuntime
 
-    return OnnxRuntime()
+    return PackagedRuntime()
 
 
 def model_inspector() -> "ModelInspector":
@@ -155,31 +173,36 @@ def scratch(product: "Product", start: datetime, history: "History") -> "Iterato
 
 
 def serving(settings: Settings, product: str) -> "Serving":
-    """The data plane of one product in this process."""
+    """The data plane of one product in this process. It has no tables: what it records goes to the journal."""
+    from seatrial.adapters.artifacts.store import open_artifacts
+    from seatrial.adapters.metadata.store import open_metadata
     from seatrial.cycle.routes import RecordedRoutes
     from seatrial.serve.serving import Serving
 
-    workspace = open_workspace(settings, product=product)
+    settings.workspace.mkdir(parents=True, exist_ok=True)
+    clock, artifacts = workspace_clock(settings), open_artifacts(settings.artifacts_url)
+    metadata = open_metadata(settings.metadata_url, clock)
     journal = journal_writer(settings, "server", product=product)
     return Serving(
         product,
-        RecordedRoutes(workspace.metadata, product),
-        workspace.artifacts,
+        RecordedRoutes(metadata, product),
+        artifacts,
         model_runtime(),
         journal,
-        workspace.clock,
+        clock,
         tick=journal.tick,
-        lookups=_local_lookups(settings, product, workspace),
+        keep=lambda how: setattr(journal, "fsync", how.fsync),
+        lookups=_local_lookups(settings, product, artifacts),
     )
 
 
-def _local_lookups(settings: Settings, product: str, workspace: Workspace) -> "LmdbLookups":
+def _local_lookups(settings: Settings, product: str, artifacts: "Artifacts") -> "LmdbLookups":
     """The published lookups on this machine's disk, shared by its server processes."""
     from seatrial.adapters.lookups.store import LmdbLookups
 
-    return LmdbLookups(settings.workspace / "lookups" / product, workspace.artifacts)
+    return LmdbLookups(settings.workspace / "lookups" / product, artifacts)
 
 
 def forget_lookups(settings: Settings, product: str) -> None:
     """Delete this machine's files of lookups; servers that run make theirs anew from what is published."""
-    _local_lookups(settings, product, open_workspace(settings, product=product)).keep([])
+    _local_lookups(settings, product, open_workspace(settings, product=product).artifacts).keep([])

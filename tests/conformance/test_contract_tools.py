@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]  # it has no stubs
+import jsonschema
 import polars as pl
 import pytest
 import yaml

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,23 +13,23 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
+from lightgbm import LGBMClassifier
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
 from sklearn.semi_supervised import LabelSpreading
 from sklearn.svm import LinearSVC
+from xgboost import XGBClassifier
 
-from seatrial.adapters.frameworks.sklearn import (
-    SklearnEstimator,
-    SklearnFitted,
-    SklearnFramework,
-    _by_column,
-    _frame,
-)
-from seatrial.adapters.runtimes.onnx import OnnxRuntime
+from seatrial.adapters.frameworks.conversion import by_column
+from seatrial.adapters.frameworks.sklearn import SklearnEstimator, SklearnFitted, SklearnFramework
+from seatrial.adapters.runtimes.estimator import frame
+from seatrial.adapters.runtimes.package import read_package
+from seatrial.adapters.runtimes.packaged import PackagedRuntime
 from seatrial.errors import TrainingFailed
+from seatrial.facts.model import Parity
 from seatrial.product.features import encode
 from seatrial.product.product import Product
 from seatrial.train.parity import check_parity, parity_rows
@@ -81,7 +82,7 @@ def trees() -> Pipeline:
 
 def saved(folder: Path, model: Any, columns: Sequence[str] = ("city", *NUMBERS)) -> Product:
     """A product beside a prototype that was fitted on the columns and consented to."""
-    fitted = model.fit(_frame(INPUTS, columns), LABELS)
+    fitted = model.fit(frame(INPUTS, columns), LABELS)
     return stored(folder, fitted)
 
 
@@ -95,6 +96,15 @@ def factory(folder: Path, function: str) -> Product:
     (folder / "model.py").write_text(FACTORY)
     (folder / "settings_of_model.py").write_text("DEPTH = 3\n")
     return parcels_product(folder, estimator=f"model:{function}")
+
+
+def parity(fitted: SklearnFitted, package: bytes) -> Parity:
+    rows = parity_rows(PRODUCT, INPUTS, seed=0)
+    scorer = PackagedRuntime().load(package)
+    try:
+        return check_parity(fitted.score(rows), scorer, rows)
+    finally:
+        scorer.close()
 
 
 @pytest.fixture(params=[CountingFramework, SklearnFramework])
@@ -130,8 +140,7 @@ def test_a_prototype_is_packaged_with_parity_and_the_same_bytes_every_time(tmp_p
         fitted = SklearnFramework().load(product).fit(INPUTS, LABELS, PRODUCT.features, seed=5)
         packages.add(fitted.package(PRODUCT.features))
     (package,) = packages
-    rows = parity_rows(PRODUCT, INPUTS, seed=0)
-    assert check_parity(fitted, OnnxRuntime().load(package), rows).rows == 2 * EXAMPLES.height
+    assert parity(fitted, package).rows == 2 * EXAMPLES.height
 
 
 def test_a_package_has_the_same_bytes_in_every_process() -> None:
@@ -152,8 +161,9 @@ def package_digest(hash_seed: int) -> str:
 
 def test_the_package_has_an_input_for_every_feature(tmp_path: Path) -> None:
     fitted = SklearnFramework().load(saved(tmp_path, trees())).fit(INPUTS, LABELS, PRODUCT.features, seed=0)
-    scorer = OnnxRuntime().load(fitted.package(PRODUCT.features))
-    assert set(scorer.names) == {feature.name for feature in PRODUCT.features}
+    inputs = read_package(fitted.package(PRODUCT.features)).manifest.inputs
+    found = [name for tensor in inputs for name in tensor.features]
+    assert sorted(found) == sorted(feature.name for feature in PRODUCT.features)
 
 
 def test_a_package_of_another_model_has_no_parity(tmp_path: Path) -> None:
@@ -161,15 +171,15 @@ def test_a_package_of_another_model_has_no_parity(tmp_path: Path) -> None:
     fitted = estimator.fit(INPUTS, LABELS, PRODUCT.features, seed=0)
     other = estimator.fit(INPUTS, np.roll(LABELS, 1), PRODUCT.features, seed=0).package(PRODUCT.features)
     with pytest.raises(TrainingFailed, match="rows differ"):
-        check_parity(fitted, OnnxRuntime().load(other), INPUTS)
+        check_parity(fitted.score(INPUTS), PackagedRuntime().load(other), INPUTS)
 
 
 def test_a_bare_model_of_numbers_is_packaged_too() -> None:
     numbers = tuple(feature for feature in PRODUCT.features if not feature.categorical)
     names = [feature.name for feature in numbers]
-    bare = SklearnEstimator("bare", _by_column(HistGradientBoostingClassifier(max_iter=5), names))
+    bare = SklearnEstimator("bare", by_column(HistGradientBoostingClassifier(max_iter=5), names))
     fitted = bare.fit(INPUTS, LABELS, numbers, seed=0)
-    assert check_parity(fitted, OnnxRuntime().load(fitted.package(numbers)), INPUTS).holds
+    assert parity(fitted, fitted.package(numbers)).holds
 
 
 def test_a_file_without_consent_is_not_opened(tmp_path: Path) -> None:
@@ -237,8 +247,7 @@ def test_a_product_of_a_bundle_has_no_estimator() -> None:
 def test_a_factory_beside_the_product_makes_the_estimator(tmp_path: Path) -> None:
     estimator = SklearnFramework().load(factory(tmp_path, "make"))
     fitted = estimator.fit(INPUTS, LABELS, PRODUCT.features, seed=0)
-    rows = parity_rows(PRODUCT, INPUTS, seed=0)
-    assert check_parity(fitted, OnnxRuntime().load(fitted.package(PRODUCT.features)), rows).holds
+    assert parity(fitted, fitted.package(PRODUCT.features)).holds
 
 
 @pytest.mark.parametrize(
@@ -297,3 +306,121 @@ def test_what_onnx_does_not_know_is_refused_by_name() -> None:
     model = LabelSpreading().fit(INPUTS["distance"], LABELS.astype(int))
     with pytest.raises(TrainingFailed, match="LabelSpreading cannot be converted to ONNX"):
         SklearnFitted(model, ("distance",)).package(numbers)
+
+
+OWN_CLASSES = """
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from parts.filling import filled
+
+
+class Halved(ClassifierMixin, BaseEstimator):
+    def __init__(self, model=None):
+        self.model = model
+
+    def fit(self, rows, labels):
+        self.model_ = LogisticRegression().fit(rows, labels)
+        self.classes_ = self.model_.classes_
+        return self
+
+    def predict_proba(self, rows):
+        half = self.model_.predict_proba(rows)[:, 1] / 2
+        return np.column_stack([1 - half, half])
+
+
+def make():
+    numbers = make_pipeline(FunctionTransformer(filled))
+    columns = ColumnTransformer([("numbers", numbers, ["distance", "size"])])
+    return make_pipeline(columns, Halved())
+
+
+def anonymous():
+    columns = ColumnTransformer([("numbers", FunctionTransformer(lambda rows: rows), ["distance"])])
+    return make_pipeline(columns, Halved())
+"""
+
+
+def own_classes(folder: Path, function: str) -> Product:
+    (folder / "parts").mkdir()
+    (folder / "parts" / "filling.py").write_text(
+        "import numpy as np\n\ndef filled(rows):\n    return np.nan_to_num(np.asarray(rows))\n"
+    )
+    (folder / "model.py").write_text(OWN_CLASSES)
+    return parcels_product(folder, estimator=f"model:{function}")
+
+
+def test_classes_of_the_products_own_modules_are_served_without_its_folder(tmp_path: Path) -> None:
+    estimator = SklearnFramework().load(own_classes(tmp_path, "make"))
+    fitted = estimator.fit(INPUTS, LABELS, PRODUCT.features, seed=0)
+    package = fitted.package_natively(PRODUCT.features)
+    shutil.rmtree(tmp_path)
+    assert set(read_package(package).sources) == {"model.py", "parts/filling.py"}
+    assert parity(fitted, package).holds
+
+
+def test_a_package_of_library_classes_carries_no_modules(tmp_path: Path) -> None:
+    estimator = SklearnFramework().load(factory(tmp_path, "make"))
+    fitted = estimator.fit(INPUTS, LABELS, PRODUCT.features, seed=0)
+    assert not read_package(fitted.package_natively(PRODUCT.features)).sources
+
+
+def test_a_function_without_a_name_is_refused_when_its_package_is_tried(tmp_path: Path) -> None:
+    estimator = SklearnFramework().load(own_classes(tmp_path, "anonymous"))
+    fitted = estimator.fit(INPUTS, LABELS, PRODUCT.features, seed=0)
+    with pytest.raises(TrainingFailed, match=r"opens in its own process; .*<lambda>"):
+        PackagedRuntime().load(fitted.package_natively(PRODUCT.features))
+
+
+def test_what_cannot_be_written_without_pickle_is_refused_by_name() -> None:
+    model = LogisticRegression().fit(INPUTS["distance"], LABELS)
+    model.rest = (row for row in INPUTS["distance"])
+    with pytest.raises(TrainingFailed, match="estimator busy: cannot be written without pickle"):
+        SklearnFitted(model, ("distance",), "busy").package_natively(PRODUCT.features)
+
+
+def test_every_step_is_fitted_by_one_thread() -> None:
+    forest, boosters = (
+        RandomForestClassifier(n_estimators=2, n_jobs=-1),
+        LGBMClassifier(n_estimators=2, verbose=-1),
+    )
+    numbers = tuple(feature for feature in PRODUCT.features if not feature.categorical)
+    names = [feature.name for feature in numbers]
+    for model in (forest, boosters):
+        fitted = SklearnEstimator("jobs", by_column(model, names)).fit(INPUTS, LABELS, numbers, seed=0)
+        assert fitted.pipeline.get_params()["model__n_jobs"] == 1
+
+
+@pytest.mark.parametrize("classifier", [LGBMClassifier, XGBClassifier])
+def test_boosters_of_other_libraries_are_converted_alone_and_behind_a_pipeline(classifier: type) -> None:
+    numbers = tuple(feature for feature in PRODUCT.features if not feature.categorical)
+    names = [feature.name for feature in numbers]
+    settings = {"verbosity": 0} if classifier is XGBClassifier else {"verbose": -1}
+    alone = by_column(classifier(n_estimators=20, **settings), names)
+    piped = Pipeline([*trees().steps[:-1], ("model", classifier(n_estimators=20, **settings))])
+    for model, features in ((alone, numbers), (piped, PRODUCT.features)):
+        fitted = SklearnEstimator("booster", model).fit(INPUTS, LABELS, features, seed=0)
+        assert parity(fitted, fitted.package(features)).holds
+
+
+@pytest.mark.parametrize(
+    "chosen", [["size", "distance"], [1, 2], slice(1, 3), np.array([False, True, True, False, False])]
+)
+def test_however_a_pipeline_chooses_its_columns_the_package_finds_them(chosen: Any) -> None:
+    columns = ColumnTransformer([("some", "passthrough", chosen)])
+    model = Pipeline([("columns", columns), ("trees", HistGradientBoostingClassifier(max_iter=5))])
+    fitted = SklearnEstimator("chosen", model).fit(INPUTS, LABELS, PRODUCT.features, seed=0)
+    assert parity(fitted, fitted.package(PRODUCT.features)).holds
+
+
+def test_columns_that_two_steps_take_in_another_order_are_not_mixed_up() -> None:
+    names = ["size", "distance", "express", "heavy"]
+    numbers = tuple(feature for feature in PRODUCT.features if not feature.categorical)
+    columns = ColumnTransformer([("one", "passthrough", names), ("other", "passthrough", names[::-1])])
+    model = Pipeline([("columns", columns), ("trees", HistGradientBoostingClassifier(max_iter=5))])
+    fitted = SklearnEstimator("twice", model, tuple(names)).fit(INPUTS, LABELS, numbers, seed=0)
+    assert parity(fitted, fitted.package(numbers)).holds

@@ -167,11 +167,23 @@ def test_a_segment_is_sealed_when_it_is_large_enough(tmp_path: Path) -> None:
     writer = FileJournalWriter(tmp_path, segment_bytes=100)
     for _ in range(5):
         writer.append("predictions", [b"x" * 40])
+    assert FileJournalReader(tmp_path).sealed() == [], "an append does not wait for the disk"
+    writer.tick()
     assert [len(segment.records) for segment in FileJournalReader(tmp_path).sealed()] == [2, 2]
     writer.close()
 
 
-def test_a_segment_is_sealed_when_it_is_old_enough_at_the_next_append(tmp_path: Path) -> None:
+def test_full_segments_do_not_pile_up_where_nobody_ticks(tmp_path: Path) -> None:
+    writer = FileJournalWriter(tmp_path, segment_bytes=1)
+    for number in range(40):
+        writer.append("predictions", [b"%d" % number])
+        assert len(list(tmp_path.glob("*.open"))) < 8
+    writer.close()
+    records = [record for segment in FileJournalReader(tmp_path).sealed() for record in segment.records]
+    assert records == [b"%d" % number for number in range(40)]
+
+
+def test_a_segment_takes_no_more_records_when_it_is_old_enough(tmp_path: Path) -> None:
     seconds = Seconds()
     writer = FileJournalWriter(tmp_path, segment_seconds=60, elapsed=seconds)
     writer.append("predictions", [b"a"])
@@ -180,6 +192,7 @@ def test_a_segment_is_sealed_when_it_is_old_enough_at_the_next_append(tmp_path: 
     assert FileJournalReader(tmp_path).sealed() == []
     seconds.now = 60
     writer.append("predictions", [b"c"])
+    writer.tick()
     assert list(_only(tmp_path).records) == [b"a", b"b"]
     writer.close()
 
@@ -221,14 +234,15 @@ def test_every_batch_is_synced_before_it_is_acknowledged(tmp_path: Path, synced:
     writer.close()
 
 
-def test_on_an_interval_everything_is_synced_by_appends_and_ticks(tmp_path: Path, synced: list[int]) -> None:
+def test_on_an_interval_ticks_sync_everything_and_appends_nothing(tmp_path: Path, synced: list[int]) -> None:
     seconds = Seconds()
-    writer = FileJournalWriter(tmp_path, fsync="interval", seconds=5, elapsed=seconds)
+    writer = FileJournalWriter(tmp_path, fsync=5, elapsed=seconds)
     writer.append("predictions", [b"a"])
     writer.append("outcomes", [b"a"])
-    assert synced == []
     seconds.now = 5
     writer.append("predictions", [b"b"])
+    assert synced == []
+    writer.tick()
     assert len(synced) == 2
     writer.append("outcomes", [b"b"])
     seconds.now = 9
@@ -237,7 +251,72 @@ def test_on_an_interval_everything_is_synced_by_appends_and_ticks(tmp_path: Path
     seconds.now = 10
     writer.tick()
     assert len(synced) == 3
+    seconds.now = 15
+    writer.tick()
+    assert len(synced) == 3, "what is synced is not synced again"
     writer.close()
+
+
+@pytest.fixture
+def named(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The folders whose names were synced."""
+    folders: list[str] = []
+    real = os.fsync
+
+    def record(descriptor: int) -> None:
+        folders.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    return folders
+
+
+def test_the_name_of_a_new_segment_is_synced_before_its_first_batch_or_with_the_next_tick(
+    tmp_path: Path, named: list[str]
+) -> None:
+    seconds = Seconds()
+    writer = FileJournalWriter(tmp_path, fsync=5, elapsed=seconds)
+    writer.append("predictions", [b"a"])
+    assert named == []
+    seconds.now = 5
+    writer.tick()
+    assert named == [str(tmp_path)]
+    writer.fsync = "batch"
+    writer.append("outcomes", [b"a"])
+    assert named == [str(tmp_path)] * 2
+    writer.close()
+
+
+def test_names_that_waited_for_an_interval_are_synced_after_a_change_to_batches(
+    tmp_path: Path, named: list[str]
+) -> None:
+    writer = FileJournalWriter(tmp_path, fsync=5, elapsed=Seconds())
+    writer.append("predictions", [b"a"])
+    writer.fsync = "batch"
+    writer.tick()
+    assert named == [str(tmp_path)]
+    writer.close()
+
+
+def test_appends_go_on_while_a_tick_waits_for_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = FileJournalWriter(tmp_path, fsync=1, segment_bytes=30, elapsed=(seconds := Seconds()))
+    real = os.fdatasync
+
+    def slow(descriptor: int) -> None:
+        writer.append("predictions", [b"meanwhile"])
+        real(descriptor)
+
+    writer.append("predictions", [b"first, and of some length"])
+    writer.append("predictions", [b"second"])
+    seconds.now = 1
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", slow)
+        writer.tick()
+    writer.close()
+    records = [record for segment in FileJournalReader(tmp_path).sealed() for record in segment.records]
+    assert records == [b"first, and of some length", b"second", b"meanwhile", b"meanwhile"]
 
 
 @contextmanager
@@ -377,7 +456,7 @@ def test_a_sync_that_fails_on_a_tick_is_told_and_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synced: list[int]
 ) -> None:
     seconds = Seconds()
-    writer = FileJournalWriter(tmp_path, seconds=1, elapsed=seconds)
+    writer = FileJournalWriter(tmp_path, fsync=1, elapsed=seconds)
     writer.append("predictions", [b"a"])
     seconds.now = 1
     with monkeypatch.context() as patch:
@@ -428,7 +507,7 @@ def test_no_file_keeps_what_is_forgotten_and_the_rest_can_be_put_back(tmp_path: 
     reader = FileJournalReader(tmp_path)
     for segment in reader.sealed():
         reader.aside(segment, "no such column")
-    assert reader.forget(lambda record: b"ann" in record) == 2
+    assert reader.forget(lambda record: None if b"ann" in record else record) == 2
     assert not [path for path in tmp_path.iterdir() if b"ann-4711" in path.read_bytes()]
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".aside", ".lock", ".reason"]
     aside = _path(tmp_path, "aside")
@@ -445,7 +524,7 @@ def test_a_damaged_tail_is_forgotten_whole(tmp_path: Path) -> None:
         path.write_bytes(path.read_bytes() + b"\xff" * 9 + torn)
     reader = FileJournalReader(tmp_path)
     reader.sealed()
-    assert reader.forget(lambda record: b"ann" in record) == 1
+    assert reader.forget(lambda record: None if b"ann" in record else record) == 1
     (left,) = tmp_path.glob("*.cut")
     assert left.read_bytes().endswith(b"ben-0815")
     assert [list(segment.records) for segment in reader.sealed()] == [[b"whole"]] * 2

@@ -13,12 +13,14 @@ from seatrial.adapters.journal.reader import FileJournalReader
 _APPEND_FOR_EVER = """
 import sys
 from seatrial.adapters.journal.writer import FileJournalWriter
-writer = FileJournalWriter(sys.argv[1], fsync=sys.argv[2], segment_bytes=20_000)
+writer = FileJournalWriter(sys.argv[1], fsync="batch" if sys.argv[2] == "batch" else 0.01, segment_bytes=20_000)
 group = 0
 while True:
     writer.append("predictions", [b"%d.%d " % (group, row) + b"x" * 300 for row in range(3)])
     writer.append("outcomes", [b"%d" % group])
     print(group, flush=True)
+    if group % 7 == 0:
+        writer.tick()
     group += 1
 """
 

@@ -18,8 +18,8 @@ from seatrial.cycle.retrain import Workshop
 from seatrial.cycle.routes import RecordedRoutes
 from seatrial.cycle.stages import make_snapshot, release_newest, train_newest
 from seatrial.facts.logbook import chain_faults
-from seatrial.facts.prediction import Outcome, Prediction
-from seatrial.facts.records import decode_outcome, decode_prediction
+from seatrial.facts.prediction import Outcome
+from seatrial.facts.records import decode_outcome, decode_predictions
 from seatrial.facts.release import Phase, Release
 from seatrial.facts.tables import table_name
 from seatrial.ports.workspace import Workspace
@@ -43,13 +43,14 @@ class RememberingWriter:
 
     def __init__(self, folder: Path) -> None:
         self._writer = FileJournalWriter(folder, "server", segment_seconds=0.02)
-        self.predictions: list[Prediction] = []
+        self.predictions: list[tuple[str, str]] = []  # prediction id and release
         self.outcomes: list[Outcome] = []
 
     def append(self, kind: str, records: Sequence[bytes]) -> None:
         self._writer.append(kind, records)
         if kind == "predictions":
-            self.predictions += map(decode_prediction, records)
+            blocks = map(decode_predictions, records)
+            self.predictions += [(name, block.release) for block in blocks for name in block.prediction_id]
         else:
             self.outcomes += map(decode_outcome, records)
 
@@ -163,7 +164,7 @@ def test_a_worker_that_is_killed_again_and_again_loses_nothing_and_counts_nothin
     valued = numbered.filter(pl.col("value").is_not_null())
     assert valued.select("prediction_id", "release").is_unique().all()
     assert awaited.height == settled["value"].null_count()
-    acknowledged = Counter((p.prediction_id, p.release) for p in traffic.writer.predictions)
+    acknowledged = Counter(traffic.writer.predictions)
     assert set(acknowledged.values()) == {1}
     assert Counter(settled.select("prediction_id", "release").iter_rows()) == acknowledged
     stored = last.tables.read(table_name(PRODUCT.name, "outcomes"))

@@ -82,12 +82,13 @@ class MemoryJournal:
             f"{writer.id}.{number}" for writer in alive for number, records in writer.open.values() if records
         )
 
-    def forget(self, holds: Callable[[bytes], bool]) -> int:
-        gone = 0
+    def forget(self, rewrite: Callable[[bytes], bytes | None]) -> int:
+        changed = 0
         for name, (segment, reason) in list(self.kept_aside.items()):
-            kept = tuple(record for record in segment.records if not holds(record))
-            gone += len(segment.records) - len(kept)
+            records = [rewrite(record) for record in segment.records]
+            changed += sum(new != old for new, old in zip(records, segment.records, strict=True))
+            kept = tuple(record for record in records if record is not None)
             self.kept_aside[name] = (msgspec.structs.replace(segment, records=kept), reason)
             if not kept and segment.records:
                 del self.kept_aside[name]
-        return gone
+        return changed

@@ -18,12 +18,12 @@ from seatrial.errors import TrainingFailed
 from seatrial.facts.model import Model
 from seatrial.facts.snapshot import RuleResult, Snapshot, SourceRead
 from seatrial.ports.artifacts import Artifacts
-from seatrial.ports.runtime import Runtime
+from seatrial.ports.runtime import Inputs, Limits, Runtime
 from seatrial.product.features import Feature
 from seatrial.product.product import Product
 from seatrial.product.read import parse_product
 from seatrial.train.compare import Rival
-from seatrial.train.ports import Inputs
+from seatrial.train.ports import Inputs as Columns
 from seatrial.train.train import train_model
 from tests.fakes.clock import MemoryClock
 
@@ -164,6 +164,7 @@ class Counted(msgspec.Struct, frozen=True):
     column: str
     shares: tuple[float, ...]
     width: float = 60.0
+    native: bool = False
 
 
 @dataclass(frozen=True)
@@ -171,12 +172,19 @@ class CountingModel:
     """A fitted model that knows the share of outcomes in each band of one number."""
 
     counted: Counted
+    isolated: bool = False
 
-    def score(self, inputs: Inputs) -> npt.NDArray[np.float64]:
+    def score(self, inputs: Columns | Inputs) -> npt.NDArray[np.float64]:
         return np.array(self.counted.shares)[_band(inputs[self.counted.column], self.counted.width)]
 
     def package(self, features: Sequence[Feature]) -> bytes:
         return msgspec.json.encode(self.counted)
+
+    def package_natively(self, features: Sequence[Feature]) -> bytes:
+        return msgspec.json.encode(msgspec.structs.replace(self.counted, native=True))
+
+    def close(self) -> None:
+        """It has no process."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +196,7 @@ class CountingEstimator:
     width: float = 60.0
 
     def fit(
-        self, inputs: Inputs, labels: npt.NDArray[np.bool_], features: Sequence[Feature], seed: int
+        self, inputs: Columns, labels: npt.NDArray[np.bool_], features: Sequence[Feature], seed: int
     ) -> CountingModel:
         band = _band(inputs[self.column], self.width)
         late = np.bincount(band, weights=labels, minlength=_BANDS) + 1.0
@@ -209,9 +217,10 @@ class CountingFramework:
 class CountingRuntime:
     """Runs what a counting model packages."""
 
-    def load(self, package: bytes) -> CountingModel:
+    def load(self, package: bytes, limits: Limits | None = None) -> CountingModel:
         try:
-            return CountingModel(msgspec.json.decode(package, type=Counted))
+            counted = msgspec.json.decode(package, type=Counted)
+            return CountingModel(counted, isolated=counted.native)
         except msgspec.DecodeError as error:
             raise TrainingFailed("package: expected a counted model") from error
 

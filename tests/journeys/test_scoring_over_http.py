@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 
 from seatrial.adapters.journal.reader import FileJournalReader
-from seatrial.facts.records import decode_prediction
+from seatrial.facts.records import decode_predictions
 from tests.hotel import row
 from tests.scoring_server import scoring_server
 
@@ -71,5 +71,5 @@ def test_a_server_that_is_asked_to_end_seals_its_journal(tmp_path: Path) -> None
         server.end(signal.SIGTERM)
         assert not list(server.journal.glob("*.open"))
     [segment] = FileJournalReader(server.journal).sealed()
-    names = [decode_prediction(record).prediction_id for record in segment.records]
+    names = [name for record in segment.records for name in decode_predictions(record).prediction_id]
     assert names == [answer["predictions"][0]["prediction_id"]]

@@ -20,6 +20,7 @@ def test_without_anything_the_defaults_hold_and_say_so() -> None:
     assert settings.metadata_url == f"sqlite:///{HOME / '.seatrial' / 'metadata.db'}"
     assert (settings.host, settings.port, settings.console_port) == ("127.0.0.1", 8400, 8401)
     assert (settings.workers, settings.tick_seconds, settings.clock_offset) == (1, 2.0, 0.0)
+    assert (settings.needs_tokens, settings.idle_seconds) == (False, 75.0)
     assert {setting.origin for setting in settings.values.values()} == {"default"}
 
 
@@ -67,9 +68,15 @@ def test_a_started_process_reads_the_same_settings() -> None:
         ("tick_seconds", "inf"),
         ("clock_offset", "yesterday"),
         ("clock_offset", "nan"),
-        ("host", "0.0.0.0"),  # noqa: S104 - the point is that it is refused
-        ("host", "192.168.1.5"),
+        ("host", ""),
         ("host", "seatrial.example"),
+        ("host", "1.2.3"),
+        ("host", "::1%lo"),
+        ("authentication", "none"),
+        ("authentication", ""),
+        ("idle_seconds", "0"),
+        ("idle_seconds", "3601"),
+        ("idle_seconds", "nan"),
         ("metadata_url", "mysql://db/x"),
         ("workspace", ""),
     ],
@@ -84,13 +91,25 @@ def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, value: str) -
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.8.8", "::1"])
-def test_every_name_of_this_machine_will_do(host: str) -> None:
+def test_on_loopback_callers_need_tokens_only_when_it_is_asked_for(host: str) -> None:
     assert read(host=host).host == host
+    assert not read(host=host).needs_tokens
+    assert read(host=host, authentication="required").needs_tokens
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "192.168.1.5", "2001:db8::1"])  # noqa: S104 - only read
+def test_beyond_loopback_callers_need_tokens_whatever_is_asked_for(host: str) -> None:
+    assert read(host=host).needs_tokens
+    assert read(host=host, authentication="auto").needs_tokens
+
+
+def test_servers_bind_to_addresses_in_figures() -> None:
+    assert [read(host=host).bound_host for host in ("localhost", "::1")] == ["127.0.0.1", "::1"]
 
 
 def test_all_problems_are_told_at_once() -> None:
     with pytest.raises(SettingsInvalid) as refusal:
-        read(port="x", workers="0", host="0.0.0.0")  # noqa: S104 - the point is that it is refused
+        read(port="x", workers="0", host="here")
     assert [problem.split(":")[0] for problem in refusal.value.problems] == ["host", "port", "workers"]
 
 

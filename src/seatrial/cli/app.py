@@ -4,13 +4,14 @@ import functools
 import json
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from seatrial.errors import SeatrialError
+from seatrial.errors import ContractInvalid, ProductFileInvalid, SeatrialError
 
 if TYPE_CHECKING:
     from seatrial.ports.workspace import Workspace
@@ -34,10 +35,59 @@ class App:
         return read_settings({"workspace": self.workspace_option, **arguments}, folder=self.folder)
 
     def product(self) -> "Product":
-        """The product in the folder."""
+        """The product in the folder. Raises ProductFileInvalid or ContractInvalid."""
         from seatrial.product.read import read_product
 
-        return read_product(self.folder)
+        try:
+            return read_product(self.folder)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ProductFileInvalid([f"cannot be read: {error}"], name=str(self.folder)) from error
+
+    def standing_product(self) -> "Product":
+        """The product in the folder; while its file cannot be used, the live one as it was released, with a warning.
+
+        Raises ProductFileInvalid or ContractInvalid where nothing is live.
+        """
+        from seatrial.cli.released import released_product
+
+        try:
+            return self.product()
+        except (ProductFileInvalid, ContractInvalid) as error:
+            found = released_product(self.settings(), self.written_name())
+            if found is None:
+                raise
+            self.say(f"{error.code}: {error}\nwarning: going on with {found.name} as it was released")
+            return found
+
+    def product_name(self) -> str:
+        """The name of the product in the folder, without reading the rest of it, which takes long.
+
+        Where it cannot be read, that of the only product with a live release, with a warning.
+        """
+        from seatrial.cli.released import released_name
+
+        if written := self.written_name():
+            return written
+        try:
+            return self.product().name
+        except (ProductFileInvalid, ContractInvalid) as error:
+            name = released_name(self.settings())
+            if name is None:
+                raise
+            self.say(
+                f"{error.code}: {error}\nwarning: going on with {name}, which alone is live in this workspace"
+            )
+            return name
+
+    def written_name(self) -> str | None:
+        """The name that the product file begins with; None where there is none that can be read."""
+        import yaml
+
+        with suppress(OSError, UnicodeDecodeError, yaml.YAMLError):
+            named = yaml.safe_load((self.folder / "product.yaml").read_text())
+            if isinstance(named, dict) and isinstance(named.get("product"), str):
+                return str(named["product"])
+        return None
 
     def workspace(self) -> "Workspace":
         """The workspace of the settings."""

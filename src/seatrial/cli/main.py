@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("train", "Fit on the newest snapshot, compare, choose the threshold, package, register."),
     "release": ("release", "Put the newest model through its gates and in front of traffic; roll back."),
     "serve": ("serve", "Serve predictions over HTTP on this machine."),
+    "score": ("score", "Score files of any size through the same engine; resumable, every row once."),
     "observe": ("observe", "Join outcomes, update the monitors, show findings and incidents."),
     "decide": ("decide", "Run one round of the loop: promote, hold, roll back, retrain."),
     "value": ("value", "Show what the decisions earned, against what would be done without the model."),
@@ -25,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rehearse": ("rehearse", "Replay history through the whole stack before going live."),
     "readiness": ("readiness", "Run the 28 readiness tests and show the evidence."),
     "logbook": ("logbook", "Show or verify the record of every change."),
+    "token": ("token", "Make, list and revoke the tokens that callers of the servers show."),
     "demo": ("demo", "Take a flight-delay prototype to a product that earns, on real data."),
 }
 

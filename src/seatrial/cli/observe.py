@@ -34,7 +34,7 @@ def _show(app: App) -> None:
     from seatrial.cli.retained import removed_text, removed_today
     from seatrial.facts.finding import Finding, Incident
 
-    product, workspace = app.product(), app.workspace()
+    product, workspace = app.standing_product(), app.workspace()
     with workspace.metadata.begin() as transaction:
         incidents = transaction.all(Incident, product.name)
         findings = transaction.all(Finding, product.name, limit=20)

@@ -27,7 +27,7 @@ def show(app: App) -> None:
     from seatrial.cycle.stages import newest
     from seatrial.facts.readiness import Readiness
 
-    found = newest(app.workspace(), Readiness, app.product().name)
+    found = newest(app.workspace(), Readiness, app.product_name())
     app.show(found, lambda: readiness_text(found))
 
 

@@ -30,7 +30,7 @@ def show(app: App) -> None:
     from seatrial.cycle.erase import erasures_of
     from seatrial.facts.release import Release
 
-    product = app.product().name
+    product = app.product_name()
     with app.workspace().metadata.begin() as transaction:
         releases = transaction.all(Release, product)
         flagged = {r.id for r in releases if erasures_of(transaction, product, r.bundle.model)}
@@ -57,7 +57,7 @@ def rollback(app: App, why: str, challenger: bool) -> None:
     from seatrial.cycle.stages import roll_back_challenger, roll_back_live
 
     act = roll_back_challenger if challenger else roll_back_live
-    found = act(app.workspace(), app.product().name, why=why, actor=getpass.getuser())
+    found = act(app.workspace(), app.product_name(), why=why, actor=getpass.getuser())
     app.show(found, lambda: f"{found.id} is {found.phase.value}")
 
 
@@ -68,7 +68,7 @@ def approve(app: App, release_id: str) -> None:
     """Approve a release that waits for a person."""
     from seatrial.cycle.stages import approve as record
 
-    found = record(app.workspace(), app.product().name, release_id, actor=getpass.getuser())
+    found = record(app.workspace(), app.product_name(), release_id, actor=getpass.getuser())
     app.show(found, lambda: f"{found.id} approved; it is {found.phase.value}, the loop does the rest")
 
 

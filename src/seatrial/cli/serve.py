@@ -7,39 +7,57 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seatrial.cli.app import App, command_options
+from seatrial.errors import ContractInvalid, ProductFileInvalid
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from seatrial.cycle.reconcile import Reconciler, Tick
 
 
-def server_options(function: Any) -> Any:
-    """The options that every server takes."""
-    for option in (
-        click.option("--tick-seconds", default=None, help="Seconds between two rounds of the loop."),
-        click.option("--workers", default=None, help="Server processes that share the port."),
-        click.option("--console-port", default=None, help="Port of the console."),
-        click.option("--port", default=None, help="Port of the data plane."),
-        click.option("--host", default=None, help="Loopback address to bind to."),
-    ):
-        function = option(function)
-    return function
+_ANSWERING = {
+    "--host": "Address to bind to; beyond loopback, callers need tokens.",
+    "--port": "Port of the data plane.",
+    "--workers": "Server processes that share the port.",
+    "--authentication": "auto, or required: callers on loopback need tokens too.",
+    "--idle-seconds": "Seconds after which a silent connection is closed.",
+    "--drain-seconds": "Seconds that a server which was told to end is not ready, yet answers.",
+}
+_ALL = {
+    **_ANSWERING,
+    "--console-port": "Port of the console.",
+    "--tick-seconds": "Seconds between two rounds of the loop.",
+}
+
+
+def server_options(options: "Mapping[str, str]") -> "Callable[[Any], Any]":
+    """The options of a server, by what --help says of each."""
+
+    def with_options(function: Any) -> Any:
+        for name, told in reversed([*options.items()]):
+            function = click.option(name, default=None, help=told)(function)
+        return function
+
+    return with_options
 
 
 @click.group(invoke_without_command=True)
-@server_options
+@server_options(_ANSWERING)
 @command_options
 def serve(app: App, **arguments: str | None) -> None:
     """Serve the live release of the product over HTTP, the data plane alone."""
-    from seatrial.web.server import serve as run
+    from seatrial.web.listening import check_ports
+    from seatrial.web.server import address, become, check_protected
 
-    settings = app.settings(**arguments)
-    product = app.product()
-    app.say(f"{product.name} on http://{settings.host}:{settings.port}: Ctrl-C stops it")
-    run("scoring", settings, product.name)
+    settings, product = app.settings(**arguments), app.product_name()
+    check_protected(settings, product)
+    check_ports(settings, ["port"])
+    app.say(f"{product} on {address(settings.host, settings.port)}: Ctrl-C stops it")
+    become("scoring", settings, product)
 
 
 @serve.command("show")
-@server_options
+@server_options(_ALL)
 @command_options
 def show(app: App, **arguments: str | None) -> None:
     """Show the settings and where each comes from."""
@@ -51,25 +69,28 @@ def show(app: App, **arguments: str | None) -> None:
 
 
 @click.command()
-@server_options
+@server_options(_ALL)
 @command_options
 def up(app: App, **arguments: str | None) -> None:
     """Start data plane, control plane and console together; stopping loses nothing."""
     from seatrial.errors import NotReady
-    from seatrial.web.server import start
+    from seatrial.web.listening import check_ports
+    from seatrial.web.server import check_protected, ignore_signals, start
     from seatrial.wiring import reconciler
 
-    settings, product = app.settings(**arguments), app.product()
+    settings, product = app.settings(**arguments), app.standing_product().name
+    check_protected(settings, product)
+    check_ports(settings, ["port", "console_port"])
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    servers = [start("scoring", settings, product.name), start("console", settings, product.name)]
+    servers = [start("scoring", settings, product), start("console", settings, product)]
     try:
         for server in servers:
             server.wait_until_ready()
         urls = {"predictions": servers[0].url, "console": servers[1].url}
         app.show(urls, lambda: f"predictions {urls['predictions']}\nconsole     {urls['console']}")
-        loop = _Loop(app, reconciler(product, settings), stop, settings.tick_seconds)
+        loop = _Loop(app, lambda: reconciler(app.product(), settings), stop, settings.tick_seconds)
         loop.start()
         while not stop.wait(1.0):
             for server in servers:
@@ -80,6 +101,7 @@ def up(app: App, **arguments: str | None) -> None:
     finally:
         for server in servers:
             server.stop()
+        ignore_signals()
         app.say("stopped")
     if loop.error is not None:
         raise click.ClickException(f"stopped by a failure: {loop.error}")
@@ -88,7 +110,7 @@ def up(app: App, **arguments: str | None) -> None:
 class _Loop(Thread):
     """The control plane's thread. What ends it ends `up`: a product that nobody watches must not look watched."""
 
-    def __init__(self, app: App, reconciler: "Reconciler", stop: Event, seconds: float) -> None:
+    def __init__(self, app: App, reconciler: "Callable[[], Reconciler]", stop: Event, seconds: float) -> None:
         super().__init__(name="seatrial-loop")
         self.error: Exception | None = None
         self._app, self._reconciler, self._stop_event, self._seconds = app, reconciler, stop, seconds
@@ -99,10 +121,30 @@ class _Loop(Thread):
         from seatrial.cycle.control import run_loop
 
         try:
-            run_loop(self._reconciler, self._stop_event, seconds=self._seconds, on_tick=self._tell)
+            if reconciler := self._once_mended():
+                run_loop(reconciler, self._stop_event, seconds=self._seconds, on_tick=self._tell)
         except Exception as error:  # noqa: BLE001 - whatever it was, it is shown and ends the process with status 1
             self.error = error
             self._stop_event.set()
+
+    def _once_mended(self) -> "Reconciler | None":
+        """The loop of the product, as soon as its file can be used; None when it is stopped before."""
+        told = ""
+        while not self._stop_event.is_set():
+            try:
+                found = self._reconciler()
+            except (ProductFileInvalid, ContractInvalid) as error:
+                if str(error) != told:
+                    told = str(error)
+                    self._app.say(
+                        f"the loop waits until this is mended, predictions are answered meanwhile: {told}"
+                    )
+                self._stop_event.wait(self._seconds)
+            else:
+                if told:
+                    self._app.say("mended: the loop goes on")
+                return found
+        return None
 
     def _tell(self, tick: "Tick") -> None:
         if tick.busy and not self._busy:

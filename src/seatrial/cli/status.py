@@ -10,11 +10,12 @@ from seatrial.cli.app import App, command_options
 def status(app: App) -> None:
     """Show where the product stands: releases, jobs, incidents, value, readiness."""
     from seatrial.cli.retained import removed_text, removed_today
+    from seatrial.cli.value import valued_text
     from seatrial.cli.words import interval, short
     from seatrial.cycle.books import statement_of
     from seatrial.cycle.overview import overview_of
 
-    product, workspace = app.product(), app.workspace()
+    product, workspace = app.standing_product(), app.workspace()
     found = overview_of(workspace, product.name)
     booked = statement_of(workspace, product)
     gone = removed_today(product, workspace)
@@ -34,7 +35,7 @@ def status(app: App) -> None:
                 f"jobs        {', '.join(job.id for job in found.jobs) or 'none running'}",
                 f"incidents   {len(found.incidents)} open",
                 f"outcomes    {_outcomes(found.outcomes)}",
-                f"value       {interval(booked.value)} {booked.unit} from {booked.matured:,} decisions",
+                f"value       {interval(booked.value)} {booked.unit} from {valued_text(booked)}",
                 f"advantage   {interval(booked.advantage)} {booked.unit} over the baseline",
                 f"readiness   {score.score:g} ({score.band})" if score else "readiness   not run yet",
                 *filter(None, [removed_text(product.name, gone)]),

@@ -56,6 +56,13 @@ def _erased_text(erasures: Sequence[str]) -> str:
     return f"\n\nrows that it was trained on were erased since ({', '.join(erasures)}): train another one"
 
 
+def _native_text(model: "Model") -> list[str]:
+    """Why a model is served by its own library; nothing of one that is served by ONNX Runtime."""
+    if model.served_by == "onnx":
+        return []
+    return [f"served by its own library, in a process of its own: {model.not_converted}"]
+
+
 def model_text(model: "Model", unit: str) -> str:
     """A model in words."""
     from seatrial.cli.words import interval, number, table
@@ -81,6 +88,7 @@ def model_text(model: "Model", unit: str) -> str:
             fitted,
             f"threshold {model.threshold:.4f}; promises {interval(model.promise, 2)} {unit} per decision",
             f"package equals model: largest difference {parity.largest_difference:.1e} on {parity.rows:,} rows",
+            *_native_text(model),
             "",
             table(("policy", f"value on validation, {unit}", "model's advantage", "log loss", "AUC"), rows),
         ]

@@ -32,8 +32,15 @@ def show(app: App) -> None:
 def _show(app: App) -> None:
     from seatrial.cycle.books import statement_of
 
-    found = statement_of(app.workspace(), app.product())
+    found = statement_of(app.workspace(), app.standing_product())
     app.show(found, lambda: statement_text(found))
+
+
+def valued_text(found: "Statement") -> str:
+    """Of how many decisions a value is: those whose outcome is known."""
+    known = found.matured - found.without_outcome
+    text = f"{known:,} decision{'' if known == 1 else 's'} with a known outcome"
+    return f"{text}; {found.without_outcome:,} without" if found.without_outcome else text
 
 
 def statement_text(found: "Statement") -> str:
@@ -45,12 +52,12 @@ def statement_text(found: "Statement") -> str:
         return f"{found.product}: nothing is booked yet; {found.waiting:,} decisions wait for their outcomes to mature"
     lines = [
         f"{found.product}: {found.matured:,} decisions booked, {found.acted:,} acted on, {found.waiting:,} waiting",
-        f"value      {interval(found.value)} {unit}",
+        f"value      {interval(found.value)} {unit} from {valued_text(found)}",
         f"baseline   {interval(found.baseline_value)} {unit}",
         f"advantage  {interval(found.advantage)} {unit}",
     ]
-    if found.without_outcome or found.capped:
-        lines.append(f"{found.without_outcome:,} without outcome, {found.capped:,} capped")
+    if found.capped:
+        lines.append(f"{found.capped:,} capped")
     rows = [
         (line.release, f"{line.decisions:,}", interval(line.promised, 2), interval(line.realised, 2))
         for line in found.releases

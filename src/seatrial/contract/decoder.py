@@ -5,27 +5,34 @@ RFC 3339 with their zone. Rules of severity warning let a row pass here too. Uni
 times in the future are a matter of tables.
 """
 
-import math
+import types
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 import msgspec
-import polars as pl
+from msgspec.structs import astuple
 
-from seatrial.contract.expressions import row_rule_expression
-from seatrial.contract.fields import Unfit, field_steps, field_type
+from seatrial.contract.faults import Fault, fault
+from seatrial.contract.fields import Step, Unfit, field_steps, field_type, logical
 from seatrial.contract.masking import masked_faults
-from seatrial.contract.model import ColumnContract, RowRule, TableContract
-from seatrial.contract.types import polars_type
+from seatrial.contract.model import ColumnContract, TableContract
+from seatrial.contract.row_rules import Physical, RowRules
 from seatrial.contract.wording import column_words
 from seatrial.errors import NotFound, RequestInvalid
 
 Row = dict[str, Any]
-Fault = dict[str, object]
 
-_SHOWN = 80
-_NOT_FIT = (msgspec.MsgspecError, Unfit)
+# Python raises the last two for values that no JSON text holds, and for JSON that is nested without end.
+_NOT_FIT = (msgspec.MsgspecError, Unfit, UnicodeError, RecursionError)
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """A request's rows as physical values in the order of the decoder's names, and what it asks for beside."""
+
+    rows: list[Physical]
+    partial: bool
+    idempotency_key: str | None
 
 
 class RowDecoder:
@@ -33,19 +40,75 @@ class RowDecoder:
 
     The common case, in which all rows are sound, is one pass in C; only faulty rows are looked at field by field.
     Rules in SQL are judged for all rows of a request together, where the decoder has every column they read.
+    `names` are the columns, in the order of physical rows. A physical row holds what Polars stores: texts, floats,
+    whole numbers, yes and no as they are, timestamps as whole microseconds since 1970 in UTC, dates as whole days.
     """
 
     def __init__(self, table: TableContract, columns: Sequence[str]) -> None:
         self._table = table
         self._columns = tuple(_column(table, name) for name in columns)
-        self._names = tuple(columns)
+        self.names = tuple(columns)
         self._types = {column.name: field_type(column) for column in self._columns}
+        self._lists = {name: types.GenericAlias(list, (kind,)) for name, kind in self._types.items()}
         steps = {column.name: field_steps(column) for column in self._columns}
         self._steps = {name: found for name, found in steps.items() if found}
-        self._rules = _RowRules(table, self._columns)
+        self._stepped = [(self.names.index(name), found) for name, found in self._steps.items()]
+        self._logical = _placed(self._columns)
+        self._texts = [place for place, column in enumerate(self._columns) if column.type == "string"]
+        self._rules = RowRules(table, self._columns)
         self._row = _row_type(self._columns, self._types)
         self._rows = list[self._row]  # type: ignore[name-defined]  # the struct is made when this runs
         self._json = msgspec.json.Decoder(self._rows)
+        self._envelope = msgspec.json.Decoder(_envelope_type(self._rows))
+
+    def physical_json(self, body: bytes | msgspec.Raw) -> Sent | None:
+        """A JSON object of `rows`, `partial` (default false) and `idempotency_key` (default null), in one pass.
+
+        None when anything does not fit: `physical` tells what, of the rows.
+        """
+        try:
+            sent = self._envelope.decode(body)
+            rows = self._physical(sent.rows)
+        except _NOT_FIT:
+            return None
+        if self._rules and self._rules.broken(rows):
+            return None
+        return Sent(rows, sent.partial, sent.idempotency_key)
+
+    def physical_columns(self, columns: Mapping[str, list[Any]], rows: int) -> list[Physical] | None:
+        """The rows of a table that came by column, each as long as `rows`.
+
+        None when anything does not fit: `physical` tells what, of the rows.
+        """
+        if columns.keys() - self._types.keys():
+            return None
+        found: list[Sequence[Any]] = []
+        try:
+            for column in self._columns:
+                values = columns.get(column.name)
+                if values is None and column.required:
+                    return None
+                found.append(
+                    [None] * rows if values is None else msgspec.convert(values, self._lists[column.name])
+                )
+            whole = [self._through(row) for row in zip(*found, strict=True)]
+            sound = self._speakable(whole)
+        except _NOT_FIT:
+            return None
+        return None if self._rules and self._rules.broken(sound) else sound
+
+    def physical(self, rows: Sequence[Any]) -> tuple[list[tuple[int, Physical]], list[Fault]]:
+        """The sound rows with their positions, and the faults of the others (row, field, expected, received).
+
+        Faults show no value of a column that the contract classifies.
+        """
+        good, faults = self._judged(rows)
+        return good, masked_faults(self._table, faults)
+
+    def partial(self, rows: Sequence[Any]) -> tuple[list[tuple[int, Row]], list[Fault]]:
+        """The same with the sound rows as mappings of Python values."""
+        good, faults = self.physical(rows)
+        return [(index, self._plain(row)) for index, row in good], faults
 
     def decode_json(self, body: bytes | msgspec.Raw) -> list[Row]:
         """The rows of a JSON array of objects: every column of the decoder, null where it was left out.
@@ -54,10 +117,12 @@ class RowDecoder:
         RequestInvalid with every faulty row and field.
         """
         try:
-            rows = [self._plain(row) for row in self._json.decode(body)]
+            rows = self._physical(self._json.decode(body))
         except _NOT_FIT:
             return self.convert(self._objects(body))
-        return rows if not self._rules.broken(rows) else self.convert(self._objects(body))
+        if self._rules.broken(rows):
+            return self.convert(self._objects(body))
+        return [self._plain(row) for row in rows]
 
     def convert(self, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
         """The same for rows that are Python objects already. Raises RequestInvalid."""
@@ -66,74 +131,93 @@ class RowDecoder:
             raise RequestInvalid(faults)
         return [row for _, row in good]
 
-    def partial(self, rows: Sequence[Any]) -> tuple[list[tuple[int, Row]], list[Fault]]:
-        """The sound rows with their positions, and the faults of the others (row, field, expected, received).
+    def _physical(self, rows: Sequence[Any]) -> list[Physical]:
+        found = list(map(astuple, rows))
+        return [self._through(row) for row in found] if self._stepped else found
 
-        Faults show no value of a column that the contract classifies.
-        """
-        good, faults = self._judged(rows)
-        return good, masked_faults(self._table, faults)
+    def _through(self, row: Physical) -> Physical:
+        values: list[Any] | None = None
+        for place, steps in self._stepped:
+            value = row[place]
+            if value is not None:
+                for step in steps:
+                    value = step(value)
+                values = list(row) if values is None else values
+                values[place] = value
+        return row if values is None else tuple(values)
 
-    def _judged(self, rows: Sequence[Any]) -> tuple[list[tuple[int, Row]], list[Fault]]:
+    def _plain(self, row: Physical) -> Row:
+        plain = dict(zip(self.names, row, strict=True))
+        for name, step in self._logical:
+            if plain[name] is not None:
+                plain[name] = step(plain[name])
+        return plain
+
+    def _judged(self, rows: Sequence[Any]) -> tuple[list[tuple[int, Physical]], list[Fault]]:
         try:
-            plain = [self._plain(row) for row in msgspec.convert(rows, self._rows)]
+            found = self._speakable(self._physical(msgspec.convert(rows, self._rows)))
         except _NOT_FIT:
             good, faults = self._one_by_one(rows)
         else:
-            good, faults = list(enumerate(plain)), list[Fault]()
+            good, faults = list(enumerate(found)), list[Fault]()
         broken = self._rules.broken([row for _, row in good])
         fallen = {good[place][0] for place, _ in broken}
-        faults += [self._rules.fault(*good[place], rule) for place, rule in broken]
+        faults += [self._broken_rule(*good[place], rule) for place, rule in broken]
         return [one for one in good if one[0] not in fallen], faults
+
+    def _speakable(self, rows: list[Physical]) -> list[Physical]:
+        """The rows as they are. Raises UnicodeError for texts that Python can hold and UTF-8 cannot say."""
+        for row in rows if self._texts else ():
+            for place in self._texts:
+                if row[place] is not None:
+                    row[place].encode()
+        return rows
 
     def _objects(self, body: bytes | msgspec.Raw) -> list[Any]:
         try:
             rows = msgspec.json.decode(body)
-        except msgspec.MsgspecError as error:
+        except _NOT_FIT as error:
             raise RequestInvalid(
-                [_fault(None, "", "a JSON array of objects", str(error), quoted=False)]
+                [fault(None, "", "a JSON array of objects", str(error), quoted=False)]
             ) from error
         if not isinstance(rows, list):
-            fault = _fault(None, "", "a JSON array of objects", rows)
-            raise RequestInvalid(masked_faults(self._table, [fault]))
+            wrong = fault(None, "", "a JSON array of objects", rows)
+            raise RequestInvalid(masked_faults(self._table, [wrong]))
         return rows
 
-    def _one_by_one(self, rows: Sequence[Any]) -> tuple[list[tuple[int, Row]], list[Fault]]:
-        good: list[tuple[int, Row]] = []
+    def _one_by_one(self, rows: Sequence[Any]) -> tuple[list[tuple[int, Physical]], list[Fault]]:
+        good: list[tuple[int, Physical]] = []
         faults: list[Fault] = []
         for index, row in enumerate(rows):
             try:
-                good.append((index, self._plain(msgspec.convert(row, self._row))))
+                [found] = self._speakable(self._physical([msgspec.convert(row, self._row)]))
+                good.append((index, found))
             except _NOT_FIT as error:
-                found = self._faults(index, row)
-                faults += found or [
-                    _fault(index, "", "a row that fits the contract", str(error), quoted=False)
+                faults += self._faults(index, row) or [
+                    fault(index, "", "a row that fits the contract", str(error), quoted=False)
                 ]
         return good, faults
 
-    def _plain(self, row: Any) -> Row:
-        plain = dict(zip(self._names, msgspec.structs.astuple(row), strict=True))
-        for name, steps in self._steps.items():
-            if plain[name] is not None:
-                for step in steps:
-                    plain[name] = step(plain[name])
-        return plain
+    def _broken_rule(self, index: int, row: Physical, number: int) -> Fault:
+        expression, reads = self._rules.said(number)
+        values = self._plain(row)
+        return fault(index, ", ".join(reads), expression, {name: values[name] for name in reads})
 
     def _faults(self, index: int, row: Any) -> list[Fault]:
         if not isinstance(row, Mapping):
-            return [_fault(index, "", "an object with one field per column", row)]
+            return [fault(index, "", "an object with one field per column", row)]
         missing = [
-            _fault(index, column.name, column_words(column), "no such field", quoted=False)
+            fault(index, column.name, column_words(column), "no such field", quoted=False)
             for column in self._columns
             if column.required and column.name not in row
         ]
         wrong = [
-            _fault(index, column.name, column_words(column), row[column.name])
+            fault(index, column.name, column_words(column), row[column.name])
             for column in self._columns
             if column.name in row and not self._fits(column.name, row[column.name])
         ]
         unknown = [
-            _fault(index, str(name), self._no_such(str(name)), row[name])
+            fault(index, str(name), self._no_such(str(name)), row[name])
             for name in row
             if name not in self._types
         ]
@@ -144,48 +228,19 @@ class RowDecoder:
             found = msgspec.convert(value, self._types[name])
             for step in self._steps.get(name, ()) if found is not None else ():
                 found = step(found)
+            if isinstance(found, str):
+                found.encode()
         except _NOT_FIT:
             return False
         return True
 
     def _no_such(self, name: str) -> str:
-        near = get_close_matches(name, self._names, n=1)
+        near = get_close_matches(name, self.names, n=1)
         return (
             f"no such field; did you mean {near[0]}?"
             if near
-            else f"no such field, but {', '.join(self._names)}"
+            else f"no such field, but {', '.join(self.names)}"
         )
-
-
-class _RowRules:
-    """The rules in SQL whose columns are all there; rows are in the contract's types."""
-
-    def __init__(self, table: TableContract, columns: Sequence[ColumnContract]) -> None:
-        self._schema = {column.name: polars_type(column.type) for column in columns}
-        self._rules: list[tuple[RowRule, pl.Expr, tuple[str, ...]]] = []
-        for rule in table.row_rules:
-            holds, reads = row_rule_expression(table, rule)
-            if rule.severity == "error" and set(reads) <= self._schema.keys():
-                self._rules.append((rule, holds, reads))
-
-    def broken(self, rows: Sequence[Row]) -> list[tuple[int, int]]:
-        """Places of rows, each with the number of a rule that it breaks."""
-        if not self._rules or not rows:
-            return []
-        frame = pl.DataFrame(rows, schema=self._schema)
-        flags = frame.select(
-            (~holds).fill_null(False).alias(str(number)) for number, (_, holds, _) in enumerate(self._rules)
-        )
-        return sorted(
-            (place, number)
-            for number in range(len(self._rules))
-            for place in flags[str(number)].arg_true().to_list()
-        )
-
-    def fault(self, index: int, row: Row, number: int) -> Fault:
-        """What the row at `index` of the request did wrong."""
-        rule, _, reads = self._rules[number]
-        return _fault(index, ", ".join(reads), rule.expression, {name: row[name] for name in reads})
 
 
 def _column(table: TableContract, name: str) -> ColumnContract:
@@ -205,16 +260,11 @@ def _row_type(columns: Sequence[ColumnContract], types: Mapping[str, Any]) -> An
     return msgspec.defstruct("Row", fields, kw_only=True, forbid_unknown_fields=True, rename=names)
 
 
-def _fault(row: int | None, field: str, expected: str, received: object, *, quoted: bool = True) -> Fault:
-    shown = _shown(received) if quoted else str(received)
-    return {"row": row, "field": field, "expected": expected, "received": shown}
+def _envelope_type(rows: Any) -> Any:
+    fields: list[Any] = [("rows", rows), ("partial", bool, False), ("idempotency_key", str | None, None)]
+    return msgspec.defstruct("Envelope", fields, kw_only=True, forbid_unknown_fields=True)
 
 
-def _shown(value: object) -> str:
-    try:
-        text = msgspec.json.encode(value, enc_hook=repr).decode()
-    except (TypeError, ValueError, OverflowError):
-        text = repr(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+def _placed(columns: Sequence[ColumnContract]) -> list[tuple[str, Step]]:
+    steps = ((column.name, logical(column)) for column in columns)
+    return [(name, step) for name, step in steps if step is not None]

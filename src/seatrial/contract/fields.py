@@ -1,11 +1,12 @@
 """The columns of a contract as fields of a request: what type decodes them, and what is done to what came out.
 
-A field accepts exactly what a table's check would keep, of the values that JSON can say.
+A field accepts exactly what a table's check would keep, of the values that JSON can say. What comes out are physical
+values, as Polars stores them: timestamps are whole microseconds since 1970 in UTC, dates whole days since 1970.
 """
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal, Optional
 
 import msgspec
@@ -19,6 +20,11 @@ from seatrial.contract.sanity import full_match, whole_bounds
 
 Step = Callable[[Any], Any]
 _LARGEST = 1.7976931348623157e308
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY = _EPOCH.toordinal()
+_SECOND = 1_000_000
+_DAY = 86_400 * _SECOND
+_CALENDAR = ((1 - _EPOCH_DAY) * _DAY, (date.max.toordinal() + 1 - _EPOCH_DAY) * _DAY)
 
 
 class Unfit(ValueError):
@@ -32,8 +38,13 @@ def field_type(column: ColumnContract) -> Any:
 
 
 def field_steps(column: ColumnContract) -> tuple[Step, ...]:
-    """What each decoded value goes through, in order; a step gives the value back or raises Unfit."""
+    """What each decoded value goes through, in order, to become physical; a step gives a value or raises Unfit."""
     return tuple(_steps(column if column.severity == "error" else _unruled(column)))
+
+
+def logical(column: ColumnContract) -> Step | None:
+    """From the column's physical values to Python's own: aware datetimes in UTC, dates; None where they are that."""
+    return _LOGICAL.get(column.type)
 
 
 def _unruled(column: ColumnContract) -> ColumnContract:
@@ -110,7 +121,9 @@ _TYPES: dict[str, Callable[[ColumnContract], Any]] = {
 
 def _steps(column: ColumnContract) -> Iterator[Step]:
     if column.type == "timestamp":
-        yield _in_utc
+        yield _microseconds
+    if column.type == "date":
+        yield _days
     if column.type == "time":
         yield _time_text
     if column.type in ("array", "object"):
@@ -120,11 +133,27 @@ def _steps(column: ColumnContract) -> Iterator[Step]:
     yield from map(_matching, _patterns(column)[1:])
 
 
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise Unfit("outside the calendar") from error
+def _microseconds(moment: datetime) -> int:
+    since = moment - _EPOCH
+    physical = since.days * _DAY + since.seconds * _SECOND + since.microseconds
+    if not _CALENDAR[0] <= physical < _CALENDAR[1]:
+        raise Unfit("outside the calendar")
+    return physical
+
+
+def _moment(physical: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=physical)
+
+
+def _days(day: date) -> int:
+    return day.toordinal() - _EPOCH_DAY
+
+
+def _date_of(physical: int) -> date:
+    return date.fromordinal(physical + _EPOCH_DAY)
+
+
+_LOGICAL: dict[str, Step] = {"timestamp": _moment, "date": _date_of}
 
 
 def _time_text(text: str) -> str:

@@ -1,32 +1,43 @@
 """Sealed journal segments into the tables, each exactly once, in whatever order they come."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 import polars as pl
 
-from seatrial.contract.types import polars_schema, polars_type
+from seatrial.contract.types import polars_schema
 from seatrial.cycle.aside import segment_id, set_aside, tell_put_back, tell_unfit
-from seatrial.cycle.fitting import fitted, in_columns, wider
+from seatrial.cycle.columns import Columns, Framed, outcomes_schema, predictions_schema
+from seatrial.cycle.ejections import heed
+from seatrial.cycle.fitting import in_columns
 from seatrial.errors import DataRefused
 from seatrial.facts.job import Lease
-from seatrial.facts.prediction import Outcome, Prediction
-from seatrial.facts.records import OUTCOMES, decode_outcome, decode_prediction
-from seatrial.facts.release import Bundle, Phase, Release
-from seatrial.facts.tables import OUTCOMES as OUTCOME_COLUMNS
-from seatrial.facts.tables import PREDICTIONS as PREDICTION_COLUMNS
+from seatrial.facts.records import (
+    ACTIONS,
+    EJECTIONS,
+    OUTCOMES,
+    PREDICTIONS,
+    decode_action,
+    decode_ejection,
+    decode_outcome,
+    decode_predictions,
+)
+from seatrial.facts.tables import ACTIONS as ACTION_COLUMNS
 from seatrial.facts.tables import table_name
 from seatrial.ports.journal import Segment
 from seatrial.ports.workspace import Workspace
-from seatrial.product.bundle import bundled_product
 from seatrial.product.product import Product
 
-_SERVING = (Phase.LIVE, Phase.CANARY, Phase.SHADOW)
-# A prediction is its id under its release, an outcome all that was reported.
-_IDENTITY = {"predictions": ("prediction_id", "release", "served"), "outcomes": None}
+__all__ = ["Drained", "drain", "outcomes_schema", "predictions_schema"]
+
+# A prediction is its id under its release, an outcome or action all that was reported.
+_ANSWER = ("prediction_id", "release", "served")
+_IDENTITY = {PREDICTIONS: _ANSWER, OUTCOMES: None, ACTIONS: None}
+# How long before a request the same one may have been answered that was then asked again.
+_RETRIES = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,7 @@ class Drained:
 
     predictions: pl.DataFrame
     outcomes: pl.DataFrame
+    actions: pl.DataFrame
     segments: int
     cut_bytes: int
     unfit: dict[str, int] = field(default_factory=dict)
@@ -48,6 +60,8 @@ class Drained:
 def drain(workspace: Workspace, product: Product, *, lease: Lease | None = None) -> Drained:
     """Move every sealed segment into its table; the segment's name is the commit's, so repeats add nothing.
 
+    A canary that a server ejected is rolled back. What was answered again under its idempotency key is stored once.
+
     A segment that cannot be stored is set aside with an open incident; the others go on. Raises LeaseLost when
     that cannot be told, since another worker holds the lease.
     """
@@ -55,16 +69,6 @@ def drain(workspace: Workspace, product: Product, *, lease: Lease | None = None)
     for segment in workspace.journal.sealed():
         work.take(segment)
     return work.ended()
-
-
-def predictions_schema(product: Product) -> dict[str, Any]:
-    """The columns of the `predictions` table: the fixed ones, then `feature_<name>` per known column."""
-    return {**polars_schema(PREDICTION_COLUMNS), **_own_columns("predictions", product)}
-
-
-def outcomes_schema(product: Product) -> dict[str, Any]:
-    """The columns of the `outcomes` table: the fixed ones, then `outcome_<name>` per outcome column."""
-    return {**polars_schema(OUTCOME_COLUMNS), **_own_columns("outcomes", product)}
 
 
 @dataclass
@@ -76,30 +80,22 @@ class _Drain:
     lease: Lease | None
 
     def __post_init__(self) -> None:
-        self.fresh: dict[str, list[pl.DataFrame]] = {"predictions": [], "outcomes": []}
+        self.fresh: dict[str, list[pl.DataFrame]] = {table: [] for table in _IDENTITY}
         self.unfit: Counter[str] = Counter()
         self.segments = self.cut_bytes = self.aside = 0
         self._stored: set[str] = set()
-        self._releases: dict[str, Release] | None = None
-        self._products: dict[tuple[str, str], Product] = {}
+        self._columns = Columns(self.workspace, self.product)
 
     def take(self, segment: Segment) -> None:
-        """Store one segment and discard it, or set it aside."""
-        table = "outcomes" if segment.kind == OUTCOMES else "predictions"
+        """Hand one segment over and discard it, or set it aside."""
         try:
-            facts = _decoded(table, segment.records)
+            self._hand_over(segment)
         except msgspec.MsgspecError as error:
             self._set_aside(segment, f"a record does not decode: {error}")
             return
-        frame, unfit = self._frame(table, facts)
-        try:
-            is_new = frame.height > 0 and self._store(table, frame, segment)
         except DataRefused as error:
             self._set_aside(segment, str(error))
             return
-        if is_new:
-            self.fresh[table].append(frame)
-            self.unfit.update(unfit)
         self.workspace.journal.discard(segment)
         self._stored.add(segment_id(segment))
         self.segments, self.cut_bytes = self.segments + 1, self.cut_bytes + segment.cut_bytes
@@ -112,8 +108,9 @@ class _Drain:
         if self._stored:
             tell_put_back(self.workspace, name, self._stored, lease=self.lease)
         return Drained(
-            predictions=_together(self.fresh["predictions"], predictions_schema(self.product)),
-            outcomes=_together(self.fresh["outcomes"], outcomes_schema(self.product)),
+            predictions=_together(self.fresh[PREDICTIONS], predictions_schema(self.product)),
+            outcomes=_together(self.fresh[OUTCOMES], outcomes_schema(self.product)),
+            actions=_together(self.fresh[ACTIONS], polars_schema(ACTION_COLUMNS)),
             segments=self.segments,
             cut_bytes=self.cut_bytes,
             unfit=dict(self.unfit),
@@ -123,6 +120,21 @@ class _Drain:
     def _set_aside(self, segment: Segment, reason: str) -> None:
         set_aside(self.workspace, self.product.name, segment, reason, lease=self.lease)
         self.aside += 1
+
+    def _hand_over(self, segment: Segment) -> None:
+        if segment.kind in _IDENTITY:
+            self._append(segment)
+        elif segment.kind == EJECTIONS:
+            ejections = map(decode_ejection, segment.records)
+            heed(self.workspace, self.product, ejections, lease=self.lease)
+        else:
+            raise DataRefused(f"no table is known for records of {segment.kind}")
+
+    def _append(self, segment: Segment) -> None:
+        frame, unfit = self._framed(segment)
+        if frame.height > 0 and self._store(segment.kind, frame, segment):
+            self.fresh[segment.kind].append(frame)
+            self.unfit.update(unfit)
 
     def _store(self, table: str, frame: pl.DataFrame, segment: Segment) -> bool:
         """Whether the rows were not in the table yet; now they are."""
@@ -142,75 +154,25 @@ class _Drain:
         identity = [name for name in _IDENTITY[table] or frame.columns if name in stored.columns]
         return frame.join(stored, on=identity, how="anti", nulls_equal=True).is_empty()
 
-    def _frame(
-        self, table: str, facts: Sequence[Prediction | Outcome]
-    ) -> tuple[pl.DataFrame, dict[str, int]]:
-        fixed = PREDICTION_COLUMNS if table == "predictions" else OUTCOME_COLUMNS
-        data = {column.name: [getattr(fact, column.name) for fact in facts] for column in fixed}
-        frame = pl.DataFrame(data, schema=polars_schema(fixed), strict=False)
-        held = [_held(fact) for fact in facts]
-        columns = {column: (_plain(column), dtype) for column, dtype in self._columns(table, facts).items()}
-        found = {
-            column: fitted(column, [one.get(name) for one in held], dtype)
-            for column, (name, dtype) in columns.items()
-        }
-        unfit = {column: count for column, (_, count) in found.items() if count}
-        return frame.with_columns(series for series, _ in found.values()), unfit
+    def _framed(self, segment: Segment) -> Framed:
+        if segment.kind == PREDICTIONS:
+            frame, unfit = self._columns.predictions(map(decode_predictions, segment.records))
+            return self._unrepeated(frame), unfit
+        if segment.kind == OUTCOMES:
+            return self._columns.outcomes([decode_outcome(record) for record in segment.records])
+        return self._columns.actions([decode_action(record) for record in segment.records])
 
-    def _columns(self, table: str, facts: Sequence[Prediction | Outcome]) -> dict[str, Any]:
-        """What the products that served declare, in the types that are stored already, or else in theirs.
-
-        The present folder may be ahead of what serves: of its columns, only those that a record holds count.
-        """
-        declared: dict[str, Any] = {}
-        served = list(self._served({fact.release for fact in facts if isinstance(fact, Prediction)}))
-        for product in served or [self.product]:
-            for name, dtype in _own_columns(table, product).items():
-                declared[name] = wider(declared.get(name, dtype), dtype)
-        held = {name for fact in facts for name in _held(fact)}
-        for name, dtype in _own_columns(table, self.product).items():
-            if _plain(name) in held:
-                declared.setdefault(name, dtype)
-        return {**declared, **self._stored_types(table, declared)}
-
-    def _stored_types(self, table: str, names: Iterable[str]) -> dict[str, Any]:
-        name = table_name(self.product.name, table)
-        schema = self.workspace.tables.read(name, where=pl.lit(value=False)).schema
-        return {column: schema[column] for column in names if column in schema}
-
-    def _served(self, named: set[str]) -> Iterator[Product]:
-        """The products of the releases that serve, and of those that the records name, each once."""
-        if self._releases is None:
-            with self.workspace.metadata.begin() as transaction:
-                self._releases = {r.id: r for r in transaction.all(Release, self.product.name)}
-        bundles = [r.bundle for r in self._releases.values() if r.phase in _SERVING or r.id in named]
-        yield from {(b.product_file, b.contract): self._released(b) for b in bundles}.values()
-
-    def _released(self, bundle: Bundle) -> Product:
-        texts = bundle.product_file, bundle.contract
-        if texts not in self._products:
-            self._products[texts] = bundled_product(bundle, self.workspace.artifacts)
-        return self._products[texts]
-
-
-def _own_columns(table: str, product: Product) -> dict[str, Any]:
-    if table == "predictions":
-        kinds = product.columns.items()
-        return {f"feature_{name}": polars_type(kind) for name, kind in kinds if kind != "timestamp"}
-    columns = (product.request.column(name) for name in product.outcome_columns)
-    return {f"outcome_{column.name}": polars_type(column.type) for column in columns if column is not None}
-
-
-def _decoded(table: str, records: Sequence[bytes]) -> Sequence[Prediction | Outcome]:
-    return [(decode_prediction if table == "predictions" else decode_outcome)(record) for record in records]
-
-
-def _held(fact: Prediction | Outcome) -> dict[str, float | int | bool | str | None]:
-    return fact.features if isinstance(fact, Prediction) else fact.values
-
-
-def _plain(column: str) -> str:
-    return column.split("_", 1)[1]
+    def _unrepeated(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The predictions less those that were given before: asked again, another server gives the same one anew."""
+        keyed = frame.filter(pl.col("idempotency_key").is_not_null())
+        if keyed.is_empty():
+            return frame
+        received = keyed["received_at"].to_list()
+        named = pl.col("prediction_id").is_in(keyed["prediction_id"].implode())
+        recent = pl.col("received_at") >= min(received) - _RETRIES
+        stored = self.workspace.tables.read(table_name(self.product.name, PREDICTIONS), where=recent & named)
+        fresh = frame.unique(_ANSWER, keep="first", maintain_order=True)
+        return fresh.join(stored, on=_ANSWER, how="anti", maintain_order="left") if stored.width else fresh
 
 
 def _together(frames: list[pl.DataFrame], schema: dict[str, Any]) -> pl.DataFrame:

@@ -40,7 +40,7 @@ def found_of(workspace: Workspace, product: Product, *, column: str, value: str)
     sought = sought_value(product, column, value, contracts_before(workspace, product))
     found = _found(workspace, sought)
     sealed = [one for segment in workspace.journal.sealed() for one in segment.records]
-    waiting = found.rows.get(JOURNAL, 0) + sum(map(sought.in_record, sealed))
+    waiting = found.rows.get(JOURNAL, 0) + sum(map(sought.rows_in, sealed))
     return msgspec.structs.replace(found, rows=counts({**found.rows, JOURNAL: waiting}))
 
 
@@ -173,7 +173,7 @@ class _Erasing:
     def remove(self) -> None:
         """Take the value out of the journal, tables and artifacts."""
         tables, name = self.workspace.tables, self.product.name
-        self.workspace.journal.forget(self.sought.in_record)
+        self.workspace.journal.forget(self.sought.without)
         for cut in cuts_of(self.workspace, self.sought):
             cut.make(tables)
         with self.workspace.metadata.begin() as transaction:
@@ -212,15 +212,16 @@ class _Erasing:
 
 def _found(workspace: Workspace, sought: Sought) -> Found:
     """All that holds the value, with the records of the journal that were set aside."""
-    aside: list[bytes] = []
+    aside = 0
 
-    def noted(record: bytes) -> bool:
-        aside.extend([record] if sought.in_record(record) else [])
-        return False  # looked at only
+    def noted(record: bytes) -> bytes:
+        nonlocal aside
+        aside += sought.rows_in(record)
+        return record  # looked at only
 
     workspace.journal.forget(noted)
     found = found_by(workspace, sought)
-    return msgspec.structs.replace(found, rows=counts({**found.rows, JOURNAL: len(aside)}))
+    return msgspec.structs.replace(found, rows=counts({**found.rows, JOURNAL: aside}))
 
 
 def _is_of(erasure: Erasure, texts: Iterable[str]) -> bool:

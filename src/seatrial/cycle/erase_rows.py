@@ -39,7 +39,10 @@ def cuts_of(workspace: Workspace, sought: Sought) -> Iterator[Cut]:
     of_gone = _either(sought.in_ledger, "prediction_id", _column(gone, "prediction_id"))
     reported = _either(sought.in_outcomes, "prediction_id", _column(gone, "prediction_id"))
     yield Cut(table_name(name, "ledger"), of_gone, blanks=True)
-    yield Cut(table_name(name, "outcomes"), _either(reported, "key", _only_keys(tables, predictions, gone)))
+    done = _either(sought.in_actions, "prediction_id", _column(gone, "prediction_id"))
+    only_keys = _only_keys(tables, predictions, gone)
+    yield Cut(table_name(name, "outcomes"), _either(reported, "key", only_keys))
+    yield Cut(table_name(name, "actions"), _either(done, "key", only_keys))
     yield predictions
     quarantined = Cut(table_name(name, "quarantine"), sought.in_quarantine)
     yield Cut(

@@ -28,7 +28,7 @@ def fitted(name: str, values: Sequence[Any], dtype: Any) -> tuple[pl.Series, int
     is_plain = dtype not in _NATURAL or kinds <= _NATURAL[dtype]
     plain = values if is_plain else [_converted(value, dtype) for value in values]
     column = pl.Series(name, plain, dtype=dtype, strict=False)
-    return column, column.null_count() - sum(value is None for value in values)
+    return column, column.null_count() - values.count(None)
 
 
 def in_columns(frame: pl.DataFrame, schema: Mapping[str, Any]) -> pl.DataFrame:

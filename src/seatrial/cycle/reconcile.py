@@ -17,6 +17,7 @@ from seatrial.cycle.heartbeat import kept
 from seatrial.cycle.refresh import refresh
 from seatrial.cycle.retention import retain_daily
 from seatrial.cycle.retrain import Workshop, open_job, open_jobs, work_on
+from seatrial.cycle.scored import finished_runs
 from seatrial.cycle.settle import Settlement, stored_rows
 from seatrial.cycle.stand_back import must_stand_back
 from seatrial.cycle.survey import Survey
@@ -65,6 +66,7 @@ class Reconciler:
     def __post_init__(self) -> None:
         self.settlement: Settlement | None = None
         self._epoch = 0
+        self._scored: frozenset[str] = frozenset()
         self.watch = Watch(self.workspace, self.product)
         self.survey = Survey(self.workspace, self.product)
 
@@ -88,10 +90,12 @@ class Reconciler:
             return Tick(busy=True)
         # The lease is kept from here on: what is pending may take longer to read than one lease lasts.
         with kept(self.workspace.metadata, lease, LEASE_SECONDS):
-            # A later epoch: another worker was at it in between, and what is remembered as pending is stale.
-            if self.settlement is None or self._epoch != lease.epoch:
+            # Another worker was at it in between (a later epoch), or files were scored past the journal: what is
+            # remembered as pending is stale.
+            scored = finished_runs(self.workspace.metadata, self.product.name)
+            if self.settlement is None or self._epoch != lease.epoch or self._scored != scored:
                 self.settlement = Settlement(self.workspace, self.product)
-                self._epoch = lease.epoch
+                self._epoch, self._scored = lease.epoch, scored
             return work(lease)
 
     def _round(self, lease: Lease) -> Tick:

@@ -114,7 +114,9 @@ def _cuts(workspace: Workspace, product: Product, since: datetime) -> Iterator[C
     waiting = tables.read(predictions.table)
     waiting = waiting.filter(~pl.col("prediction_id").is_in(booked)) if waiting.width else waiting
     yield Cut(table_name(name, "ledger"), _before("made_at", since), blanks=True)
-    yield Cut(table_name(name, "outcomes"), _settled_outcomes(since, gone, waiting))
+    for table, told in (("outcomes", "known_at"), ("actions", "at")):
+        old = _received_before(since, workspace.clock.now(), told)
+        yield Cut(table_name(name, table), _settled_reports(old, gone, waiting))
     yield predictions
     yield Cut(table_name(name, "quarantine_settled"), _before("at", since))
     yield Cut(table_name(name, "quarantine"), _before("at", since))
@@ -168,9 +170,15 @@ def _booked_before(since: datetime, booked: list[str]) -> Which:
     return lambda frame: old(frame) & frame["prediction_id"].is_in(booked)
 
 
-def _settled_outcomes(since: datetime, gone: pl.DataFrame, waiting: pl.DataFrame) -> Which:
-    """Outcomes of predictions that go, and old ones that no prediction waits for."""
-    old = _before("received_at", since)
+def _received_before(since: datetime, now: datetime, told: str) -> Which:
+    """Reports received before `since`; those of a clock that ran ahead are as old as the time that they tell of."""
+    received = pl.col("received_at")
+    age = pl.when(received > now).then(pl.min_horizontal(received, told)).otherwise(received)
+    return lambda frame: frame.select((age < since).fill_null(False).alias("old"))["old"]
+
+
+def _settled_reports(old: Which, gone: pl.DataFrame, waiting: pl.DataFrame) -> Which:
+    """Outcomes or actions of predictions that go, and old ones that no prediction waits for."""
 
     def which(frame: pl.DataFrame) -> pl.Series:
         awaited = _names(frame, waiting)
@@ -179,13 +187,13 @@ def _settled_outcomes(since: datetime, gone: pl.DataFrame, waiting: pl.DataFrame
     return which
 
 
-def _names(outcomes: pl.DataFrame, predictions: pl.DataFrame, *, keys: bool = True) -> pl.Series:
+def _names(reports: pl.DataFrame, predictions: pl.DataFrame, *, keys: bool = True) -> pl.Series:
     if not predictions.width:
-        return pl.Series([False]).new_from_index(0, outcomes.height)
-    named = outcomes["prediction_id"].is_in(predictions["prediction_id"].implode()).fill_null(False)
+        return pl.Series([False]).new_from_index(0, reports.height)
+    named = reports["prediction_id"].is_in(predictions["prediction_id"].implode()).fill_null(False)
     if not keys:
         return named
-    return named | outcomes["key"].is_in(predictions["key"].implode()).fill_null(False)
+    return named | reports["key"].is_in(predictions["key"].implode()).fill_null(False)
 
 
 def _before(column: str, since: datetime) -> Which:

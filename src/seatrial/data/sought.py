@@ -1,7 +1,8 @@
 """A value that is to be forgotten, and how it is recognised wherever it may lie."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +14,15 @@ from seatrial.contract.model import Contract, TableContract
 from seatrial.data.erasure import can_name, contract_texts, decoded, leaves, text_of, texts
 from seatrial.data.reach import Reach, declared, reach_of
 from seatrial.errors import DataRefused
-from seatrial.facts.records import decode_outcome, decode_prediction
+from seatrial.facts.action import Action
+from seatrial.facts.prediction import Outcome, PredictionBlock
+from seatrial.facts.records import (
+    decode_action,
+    decode_outcome,
+    decode_predictions,
+    encode_record,
+    only_rows,
+)
 from seatrial.product.product import MATURED_AT, Product
 
 _FEATURE, _OUTCOME = "feature_", "outcome_"
@@ -60,6 +69,10 @@ class Sought:
         """Which stored outcomes hold it."""
         return self._among(frame, [*self._key(), *self._prefixed(frame, _OUTCOME)])
 
+    def in_actions(self, frame: pl.DataFrame) -> pl.Series:
+        """Which stored actions hold it."""
+        return self._among(frame, self._key())
+
     def in_ledger(self, frame: pl.DataFrame) -> pl.Series:
         """Which bookings hold it."""
         return self._among(frame, self._key())
@@ -78,22 +91,22 @@ class Sought:
             found.update(mine["__place"].filter(hit))
         return numbered.select(pl.col("__place").is_in([*found]).alias("found"))["found"]
 
-    def in_record(self, record: bytes) -> bool:
-        """Whether a record of the journal holds it; in bytes that are none, whether its text is among them."""
-        for decode in (decode_prediction, decode_outcome):
-            try:
-                fact: Any = decode(record)
-            except msgspec.MsgspecError:
-                continue
-            held = fact.features if decode is decode_prediction else fact.values
-            strange = [one for name, one in held.items() if name not in self.made and _can_name(one)]
-            values = [
-                *(held.get(name) for name in self.reach.examples),
-                *strange,
-                *([fact.key] if self.reach.is_key else []),
-            ]
-            return any(text_of(value) in self.written for value in values)
-        return any(one.encode() in record for one in self.written)
+    def rows_in(self, record: bytes) -> int:
+        """How many rows of a journal record hold it; bytes that are none count as one when its text is among them."""
+        fact = _read(record)
+        return int(self._torn(record)) if fact is None else len(self._hit(fact))
+
+    def without(self, record: bytes) -> bytes | None:
+        """The record of the journal less the rows that hold it; None when nothing is left of it."""
+        fact = _read(record)
+        if fact is None:
+            return None if self._torn(record) else record
+        hit = self._hit(fact)
+        if not hit:
+            return record
+        if not isinstance(fact, PredictionBlock) or len(hit) == len(fact):
+            return None
+        return encode_record(only_rows(fact, [row for row in range(len(fact)) if row not in hit]))
 
     def in_words(self, words: str) -> bool:
         """Whether a sentence quotes it."""
@@ -108,6 +121,28 @@ class Sought:
         brought = {new for names in product.lookup_names.values() for new in names.values()}
         own = {*product.columns, *product.outcome_columns, MATURED_AT, "known_at"}
         return frozenset({*own, *on, *brought})
+
+    def _hit(self, fact: PredictionBlock | Outcome | Action) -> set[int]:
+        """The rows of a fact that hold it."""
+        keys, columns = _columns(fact)
+        strange = {
+            name: [one if _can_name(one) else None for one in values]
+            for name, values in columns.items()
+            if name not in self.made
+        }
+        searched = [*(columns.get(name, []) for name in self.reach.examples), *strange.values()]
+        return set().union(
+            *(self._places(values) for values in [*searched, *([keys] if self._key() else [])])
+        )
+
+    def _places(self, values: Sequence[Any]) -> set[int]:
+        found = {one for one in {(type(value), value) for value in values} if text_of(one[1]) in self.written}
+        return (
+            {place for place, value in enumerate(values) if (type(value), value) in found} if found else set()
+        )
+
+    def _torn(self, record: bytes) -> bool:
+        return any(one.encode() in record for one in self.written)
 
     def _key(self) -> tuple[str, ...]:
         return ("key",) if self.reach.is_key else ()
@@ -194,6 +229,23 @@ def _strangers(frame: pl.DataFrame, known: Iterable[str]) -> list[str]:
         for name, dtype in frame.schema.items()
         if name not in own and not name.startswith("__") and can_name(dtype)
     ]
+
+
+def _read(record: bytes) -> PredictionBlock | Outcome | Action | None:
+    for decode in (decode_predictions, decode_outcome, decode_action):
+        with suppress(msgspec.MsgspecError):
+            return decode(record)
+    return None
+
+
+def _columns(
+    fact: PredictionBlock | Outcome | Action,
+) -> tuple[Sequence[str | None], Mapping[str, Sequence[Any]]]:
+    """The keys of a fact's rows, and what it holds besides by column."""
+    if isinstance(fact, PredictionBlock):
+        return fact.key, fact.features
+    held = fact.values if isinstance(fact, Outcome) else {}
+    return [fact.key], {name: [value] for name, value in held.items()}
 
 
 def _can_name(value: object) -> bool:

@@ -1,6 +1,7 @@
 """A trained, packaged, immutable version of a model, with the evidence of its training."""
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -51,7 +52,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     `promise` is the value per row that the validation rows promise, `promised_loss` their Brier loss;
     `calibration` maps raw scores to probabilities (two equally long knot lists); `reference` is the artifact
     with the binned distribution of every feature and of the score. `longest_wait` is how many seconds after the end
-    of its decision's day an example may mature.
+    of its decision's day an example may mature. `served_by` says what runs the package: ONNX Runtime, or the model's
+    own library in a process of its own; then `not_converted` says why.
     """
 
     id: str
@@ -79,3 +81,5 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     longest_wait: float
     card: str
     why: str = ""
+    served_by: Literal["onnx", "native"] = "onnx"
+    not_converted: str = ""

@@ -47,6 +47,40 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     trace_id: str | None = None
 
 
+class PredictionBlock(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """Predictions that one release made in one micro-batch, by column: what is journaled.
+
+    All lists have one entry per prediction, and mean what they mean in `Prediction`; moments are microseconds
+    since 1970 in UTC. `unit` is None where the keys are the units.
+    """
+
+    product: str
+    release: str
+    model_digest: str
+    contract_version: str
+    prediction_id: list[str]
+    idempotency_key: list[str | None]
+    trace_id: list[str | None]
+    unit: list[str] | None
+    key: list[str]
+    assigned: list[Variant]
+    served: list[Variant]
+    made_at: list[int]
+    received_at: list[int]
+    matured_at: list[int]
+    score: list[float | None]
+    decision: list[bool]
+    baseline: list[bool]
+    propensity: list[float]
+    fallback: list[str | None]
+    latency_ms: list[float]
+    features: dict[str, list[float | int | bool | str | None]]
+
+    def __len__(self) -> int:
+        """How many predictions it holds."""
+        return len(self.prediction_id)
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What turned out, as it was reported: by prediction id or by key. A correction is a new revision.
 

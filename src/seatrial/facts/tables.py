@@ -46,6 +46,16 @@ OUTCOMES: tuple[Column, ...] = (
     Column("revision", "int", "0 for the first report, higher for corrections"),
 )
 
+ACTIONS: tuple[Column, ...] = (
+    Column("prediction_id", "string"),
+    Column("key", "string"),
+    Column("done", "bool", "whether the action was taken, whatever was advised"),
+    Column("by", "string", "who did it"),
+    Column("at", "timestamp", "when it was done"),
+    Column("received_at", "timestamp", "when it was reported here"),
+    Column("revision", "int", "0 for the first report, higher for corrections"),
+)
+
 LEDGER: tuple[Column, ...] = (
     Column("prediction_id", "string"),
     Column("key", "string"),
@@ -116,6 +126,7 @@ CHANGES: tuple[Column, ...] = (
 TABLES: dict[str, tuple[Column, ...]] = {
     "predictions": PREDICTIONS,
     "outcomes": OUTCOMES,
+    "actions": ACTIONS,
     "ledger": STORED_LEDGER,
     "quarantine": QUARANTINE,
     "quarantine_settled": SETTLED_QUARANTINE,

@@ -61,7 +61,10 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
 
 def answered_rows(ledger: pl.DataFrame, release: str) -> pl.DataFrame:
     """Rows that `release` answered: first bookings and first known values (`awaited`), in maturity order."""
-    rows = ledger.filter(pl.col("release") == release, pl.col("assigned") != Variant.SHADOW.value)
+    # What a release is worth is not what the units held out from it got, nor the rows on which a canary failed.
+    others = (Variant.SHADOW.value, Variant.HOLDOUT.value)
+    own = (pl.col("assigned") == pl.col("served")) & ~pl.col("assigned").is_in(others)
+    rows = ledger.filter(pl.col("release") == release, own)
     # Ledgers of before have no such mark: they held nothing but first bookings.
     mark = pl.col("awaited").fill_null(False) if "awaited" in rows.columns else pl.lit(False)
     first = (

@@ -60,9 +60,10 @@ class JournalReader(Protocol):
         """Names of the segments that living writers have open: `sealed` does not hand them out yet."""
         ...
 
-    def forget(self, holds: Callable[[bytes], bool]) -> int:
-        """Remove for good what was kept aside and `holds` says yes to: records, and damaged tails; how many.
+    def forget(self, rewrite: Callable[[bytes], bytes | None]) -> int:
+        """Rewrite for good what was kept aside: each record and each damaged tail; how many changed.
 
-        For erasure alone; sealed segments are drained first.
+        What `rewrite` gives takes the place of the bytes it was given; where it gives None, they go. For erasure
+        alone; sealed segments are drained first.
         """
         ...

@@ -4,6 +4,8 @@ import re
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)\s*$")
+_BYTES = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(KB|MB|GB|KiB|MiB|GiB)\s*$")
 _PER = {"day": 365.0, "week": 365.0 / 7, "month": 12.0, "year": 1.0}
 _BUDGET = re.compile(r"^\s*(\d+(?:\.\d+)?)\s+per\s+(day|week|month|year)\s*$")
 
@@ -29,6 +31,16 @@ def parse_duration(value: object) -> float:
     if match is None:
         raise ValueError(f"expected a duration such as 20m, 6h or 30d, got {value!r}")
     return float(match[1]) * _UNITS[match[2]]
+
+
+def parse_size(value: object) -> int:
+    """Bytes from `512MB`, `2GiB`, or a number. Raises ValueError."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    match = _SIZE.match(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"expected a size such as 512MB or 2GiB, got {value!r}")
+    return int(float(match[1]) * _BYTES[match[2]])
 
 
 def parse_budget(value: object) -> float:

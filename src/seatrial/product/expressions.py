@@ -11,6 +11,7 @@ from typing import Literal
 import polars as pl
 
 from seatrial.contract.expressions import parse_expression, result_type, row_expression
+from seatrial.contract.plain import PlainFunction, plain
 from seatrial.contract.types import polars_type, type_name
 from seatrial.errors import ExpressionInvalid
 
@@ -27,12 +28,16 @@ _ACCEPTS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Expression:
-    """A compiled expression: its text, the columns it reads, its type, and the Polars expression."""
+    """A compiled expression: its text, the columns it reads, its type, and the Polars expression.
+
+    `plain` computes the same for a few rows of plain Python values; None where only Polars can.
+    """
 
     text: str
     reads: frozenset[str]
     type: str
     polars: pl.Expr
+    plain: PlainFunction | None = None
 
 
 def compile_expression(
@@ -50,11 +55,13 @@ def compile_expression(
         raise ExpressionInvalid(f"{name}: expected a {expected} from `{text}`, got {result}")
     if result == "int":
         result, parsed = "float", parsed.cast(pl.Float64)
+    final = parsed.cast(polars_type(result))
     return Expression(
         text=text,
         reads=frozenset(parsed.meta.root_names()),
         type=result,
-        polars=parsed.cast(polars_type(result)),
+        polars=final,
+        plain=plain(final, columns, polars_type(result)),
     )
 
 

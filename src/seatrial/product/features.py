@@ -30,12 +30,20 @@ class Feature(msgspec.Struct, frozen=True):
         return self.type == "string"
 
 
-def encode(frame: pl.DataFrame, features: Sequence[Feature]) -> dict[str, npt.NDArray[Any]]:
+class ColumnInputs(dict[str, npt.NDArray[Any]]):
+    """Model inputs by feature, each of shape (n_rows, 1); see `ports.runtime.Inputs`."""
+
+    def matrix(self, names: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Numbers side by side, of shape (n_rows, len(names)), row after row in memory."""
+        return np.ascontiguousarray(np.hstack([self[name] for name in names]), dtype=np.float32)
+
+
+def encode(frame: pl.DataFrame, features: Sequence[Feature]) -> ColumnInputs:
     """Model inputs of shape (n_rows, 1) each: text (missing is "") or float32 (missing is NaN).
 
     Training sees float32 too, so that no value falls on another side of a tree's cut when it is served.
     """
-    return {feature.name: _column(frame[feature.name], feature) for feature in features}
+    return ColumnInputs({feature.name: _column(frame[feature.name], feature) for feature in features})
 
 
 def _column(series: pl.Series, feature: Feature) -> npt.NDArray[Any]:

@@ -11,8 +11,9 @@ row by row.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -118,7 +119,11 @@ class LookupIndex:
         self._columns = prepared.drop(*lookup.on, KNOWN, TOLD, strict=False)
         timed = KNOWN in prepared.columns
         self._times: list[int] | None = prepared[KNOWN].to_physical().to_list() if timed else None
-        self._spans = _spans(prepared.select(lookup.on))
+        self._spans = _spans(prepared.select(pl.col(lookup.on).to_physical()))
+
+    @cached_property
+    def _plain(self) -> dict[str, list[Any]]:
+        return {column.name: column.to_physical().to_list() for column in self._columns}
 
     @property
     def schema(self) -> pl.Schema:
@@ -127,14 +132,25 @@ class LookupIndex:
 
     def find(self, frame: pl.DataFrame, made_at: str) -> pl.DataFrame:
         """The lookup's columns for each row of `frame`, in order; nulls where nothing was known at `made_at`."""
-        keys = zip(*(frame[column].to_list() for column in self.lookup.on), strict=True)
-        if self._times is None:
-            rows = [self._spans.get(key, (None, 0))[0] for key in keys]
-        else:
-            moments = frame[made_at].to_physical().to_list()
-            rows = [self._latest(self._times, key, at) for key, at in zip(keys, moments, strict=True)]
+        keys = {column: frame[column].to_physical().to_list() for column in self.lookup.on}
+        rows = self._places(keys, frame[made_at].to_physical().to_list() if self._times is not None else ())
         index = pl.Series(rows, dtype=pl.UInt32)
         return self._columns.select(pl.all().gather(pl.lit(index)))
+
+    def pick(self, keys: Mapping[str, Sequence[Any]], moments: Sequence[int | None]) -> dict[str, list[Any]]:
+        """The same without a table: keys, moments and what is found are physical values (times in microseconds)."""
+        rows = self._places(keys, moments)
+        return {
+            name: [None if row is None else column[row] for row in rows]
+            for name, column in self._plain.items()
+        }
+
+    def _places(self, keys: Mapping[str, Sequence[Any]], moments: Sequence[int | None]) -> list[int | None]:
+        """The row of the table that stands for each key at its moment."""
+        found = zip(*(keys[column] for column in self.lookup.on), strict=True)
+        if self._times is None:
+            return [self._spans.get(key, (None, 0))[0] for key in found]
+        return [self._latest(self._times, key, at) for key, at in zip(found, moments, strict=True)]
 
     def _latest(self, times: list[int], key: tuple[Any, ...], moment: int | None) -> int | None:
         span = self._spans.get(key)

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from seatrial.contract.zones import check_zone
-from seatrial.product.amounts import parse_budget, parse_duration, parse_share
+from seatrial.product.amounts import parse_budget, parse_duration, parse_share, parse_size
 
 NAME_PATTERN = "^[a-z][a-z0-9-]*$"
 NAME_WORDS = "small letters, digits and dashes, beginning with a letter"
@@ -24,6 +24,7 @@ SOURCE_KINDS = ("path", "sql", "delta", "python", "dlt")
 
 Share = Annotated[float, BeforeValidator(parse_share)]
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
+Size = Annotated[int, BeforeValidator(parse_size)]
 Expression = Annotated[str, AfterValidator(lambda text: " ".join(text.split()))]
 
 
@@ -71,7 +72,9 @@ class Objective(_Section):
     value: Expression
     value_range: tuple[float, float]
     baseline: Expression
-    # `yes` needs a holdout with logged propensity, which this version does not have.
+    # Units that get the baseline's decision, whatever the model says: what the model's own effect is measured by.
+    holdout: Annotated[Share, Field(lt=1)] = 0.0
+    # `yes` needs value that is measured by the holdout, which this version does not have.
     outcome_depends_on_action: Annotated[Literal["no"], BeforeValidator(_yes_or_no)]
 
     @model_validator(mode="after")
@@ -203,11 +206,32 @@ class Train(_Section):
     slices: tuple[str, ...] = ()
 
 
+class IsolatedModel(_Section):
+    """What a model that runs in a process of its own may use: seconds per call, and memory."""
+
+    timeout: Annotated[Seconds, Field(gt=0)] = 5.0
+    memory: Size = 2 * 2**30
+
+
+class JournalSection(_Section):
+    """Which losses of power an answer survives, and what happens when the journal cannot be written.
+
+    An answer always survives the death of the server. With `fsync: batch` it survives a loss of power too; a number
+    of seconds is how much a loss of power may take. `unavailable: refuse` answers 503; `answer` goes on and counts
+    what was not recorded.
+    """
+
+    fsync: Literal["batch"] | Annotated[Seconds, Field(gt=0)] = 1.0
+    unavailable: Literal["refuse", "answer"] = "refuse"
+
+
 class Serve(_Section):
-    """The per-request deadline, and what answers when the model cannot."""
+    """The per-request deadline, what answers when the model cannot, and how answers are recorded."""
 
     deadline: Seconds = 1.0
     fallback: Literal["baseline"] = "baseline"
+    model: IsolatedModel = IsolatedModel()
+    journal: JournalSection = JournalSection()
 
 
 class Observe(_Section):

@@ -8,7 +8,7 @@ training takes simulated time.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import count
+from itertools import count, islice
 from typing import Any, Protocol
 
 import polars as pl
@@ -98,7 +98,11 @@ class Replay:
         self._seen = 0
         ids = count(1)
         self._engine = Engine(
-            self._routes(), scratch.journal, scratch.clock, ids=lambda: f"rehearsal-{next(ids):09d}"
+            self._routes(),
+            scratch.journal,
+            scratch.clock,
+            ids=lambda rows: [f"rehearsal-{number:09d}" for number in islice(ids, rows)],
+            elapsed=lambda: scratch.clock.now().timestamp(),
         )
         self._intake = OutcomeIntake(product, scratch.journal, scratch.clock)
 

@@ -8,7 +8,9 @@ from seatrial.contract.decoder import RowDecoder
 from seatrial.contract.types import polars_type
 from seatrial.facts.release import Release
 from seatrial.ports.runtime import Scorer
+from seatrial.product.features import Feature
 from seatrial.product.product import Product
+from seatrial.serve.plan import Plan, plan
 from seatrial.serve.ports import LookupTable
 
 Parts = dict[str, tuple[str, ...]]
@@ -18,7 +20,10 @@ Parts = dict[str, tuple[str, ...]]
 class LoadedRelease:
     """A release, its parts compiled. `lookups` are by name; `schema` types the columns of a request.
 
-    `published` are the parts of the newest lookup tables that were known when it was loaded.
+    `published` are the parts of the newest lookup tables that were known when it was loaded. `plan` computes the
+    product's expressions without Polars, where that can be. `whole` are the features that are whole numbers.
+    `recorded` are the columns that go to the journal, all but moments; `dates` those of them that are dates.
+    `key_place` is where a row of the decoder has its key.
     """
 
     release: Release
@@ -28,6 +33,13 @@ class LoadedRelease:
     decoder: RowDecoder
     schema: dict[str, Any]
     published: Parts
+    plan: Plan | None
+    features: Mapping[str, Feature]
+    whole: frozenset[str]
+    recorded: tuple[str, ...]
+    dates: tuple[str, ...]
+    key_place: int
+    key_is_required: bool
 
     @property
     def id(self) -> str:
@@ -56,7 +68,8 @@ def assembled(
     published: Parts | None = None,
 ) -> LoadedRelease:
     """The loaded release of parts that are in memory already."""
-    columns = product.request_columns
+    columns, key = product.request_columns, product.request.column(product.key)
+    recorded = {name: kind for name, kind in product.columns.items() if kind != "timestamp"}
     return LoadedRelease(
         release=release,
         product=product,
@@ -65,4 +78,11 @@ def assembled(
         decoder=RowDecoder(product.request, columns),
         schema={name: polars_type(product.columns[name]) for name in columns},
         published=published or {},
+        plan=plan(product),
+        features={feature.name: feature for feature in product.features},
+        whole=frozenset(feature.name for feature in product.features if feature.type == "int"),
+        recorded=tuple(recorded),
+        dates=tuple(name for name, kind in recorded.items() if kind == "date"),
+        key_place=columns.index(product.key),
+        key_is_required=key is not None and key.required,
     )

@@ -1,8 +1,8 @@
 """What serving alone needs from outside."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import polars as pl
@@ -43,6 +43,10 @@ class LookupTable(Protocol):
 
     def find(self, frame: pl.DataFrame, made_at: str) -> pl.DataFrame:
         """The lookup's columns for each row of `frame`, in order; nulls where nothing was known at `made_at`."""
+        ...
+
+    def pick(self, keys: Mapping[str, Sequence[Any]], moments: Sequence[int | None]) -> dict[str, list[Any]]:
+        """The same for columns of physical values (times in microseconds since 1970), without a table."""
         ...
 
 

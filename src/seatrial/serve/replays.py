@@ -25,32 +25,38 @@ class Replays:
         self._held = 0
         self._answers: OrderedDict[_Place, tuple[bytes, Answers]] = OrderedDict()
 
-    def find(self, product: str, request: Request) -> Answers | None:
+    def find(self, product: str, request: Request, mark: bytes) -> Answers | None:
         """What was answered under the request's key, or None. Raises RequestInvalid when its rows were others."""
         place = (product, request.idempotency_key or "")
-        recorded = self._answers.get(place) if request.idempotency_key else None
+        recorded = self._answers.get(place)
         if recorded is None:
             return None
-        if recorded[0] != _fingerprint(request):
+        if recorded[0] != mark:
             raise RequestInvalid([_other_rows(place[1])])
         self._answers.move_to_end(place)
         return recorded[1]
 
-    def record(self, product: str, request: Request, answers: Answers) -> None:
+    def record(self, product: str, request: Request, mark: bytes, answers: Answers) -> None:
         """Remember what was answered; without a key there is nothing to remember it by."""
         if not request.idempotency_key:
             return
-        self._answers[product, request.idempotency_key] = (_fingerprint(request), answers)
-        self._held += max(1, len(answers.rows))
+        self._answers[product, request.idempotency_key] = (mark, answers)
+        self._held += _weight(answers)
         while self._held > self._capacity and self._answers:
             _, (_, dropped) = self._answers.popitem(last=False)
-            self._held -= max(1, len(dropped.rows))
+            self._held -= _weight(dropped)
 
 
-def _fingerprint(request: Request) -> bytes:
+def fingerprint(request: Request) -> bytes:
+    """Tells the rows of a request from others, whatever the order of their fields."""
     return blake2b(
-        msgspec.json.encode((request.rows, request.partial), order="sorted"), digest_size=16
+        msgspec.json.encode((request.plain, request.partial), order="sorted"), digest_size=16
     ).digest()
+
+
+def _weight(answers: Answers) -> int:
+    """What answers count: their rows and their faults, each of which is kept."""
+    return max(1, len(answers.predictions) + len(answers.faults))
 
 
 def _other_rows(idempotency_key: str) -> dict[str, object]:

@@ -9,6 +9,10 @@ from typing import Generic, TypeVar
 ResultT = TypeVar("ResultT")
 
 
+class StillRunningError(TimeoutError):
+    """The call before this one outlasted its limit and still runs: this one was not made."""
+
+
 class TimeLimit(Generic[ResultT]):
     """Runs one call at a time. A call that outlasts its limit goes on alone; until it ends, no other starts."""
 
@@ -18,9 +22,12 @@ class TimeLimit(Generic[ResultT]):
         self._thread: threading.Thread | None = None
 
     def call(self, function: Callable[[], ResultT], seconds: float) -> ResultT:
-        """What `function` returns, or raises. Raises TimeoutError when it takes longer or the one before still runs."""
+        """What `function` returns, or raises. Raises TimeoutError when it takes longer.
+
+        Raises StillRunningError when the one before still runs.
+        """
         if self._running is not None and not self._running.done():
-            raise TimeoutError("the call before still runs")
+            raise StillRunningError("the call before still runs")
         self._start()
         future: Future[ResultT] = Future()
         self._running = future

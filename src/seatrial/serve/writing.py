@@ -1,131 +1,144 @@
-"""Verdicts as predictions: who answers each row, and what is journaled beside the answer."""
+"""Verdicts as predictions: what each caller is answered, and what is journaled of it."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from seatrial.facts.prediction import Prediction, Variant
-from seatrial.serve.batch import Work
+from seatrial.facts.prediction import PredictionBlock
 from seatrial.serve.judging import Verdicts
 from seatrial.serve.loaded import LoadedRelease
-from seatrial.serve.request import Answers, Request
-from seatrial.serve.routing import Routes, assign, propensity
+from seatrial.serve.reading import Work
+from seatrial.serve.request import Answered, Answers
+from seatrial.serve.ruling import Roles, Ruling
+from seatrial.serve.sheets import Columns, Sheet
 
-RowId = Callable[[str, Request, int], str]
-_MILLISECOND = timedelta(milliseconds=1)
-
-
-@dataclass
-class Answered:
-    """Answers per request; all predictions to journal, shadows beside their answers; diversions to live."""
-
-    answers: list[Answers] = field(default_factory=list)
-    records: list[Prediction] = field(default_factory=list)
-    diverted: Counter[tuple[str, str]] = field(default_factory=Counter)
+RowIds = Callable[[Work], list[str]]
+ValueT = TypeVar("ValueT")
 
 
-def write_up(
-    routes: Routes, works: Sequence[Work], panel: Sequence[Verdicts], row_id: RowId, now: datetime
-) -> Answered:
-    """The answers to the works, whose rows the panel (live first, then the challenger) judged in this order."""
-    answered = Answered()
-    at = 0
+@dataclass(frozen=True, slots=True)
+class RowFacts:
+    """What all predictions of a row share, one entry per row of the micro-batch; moments in microseconds."""
+
+    ids: Sequence[str]
+    keys: Sequence[str]
+    made_at: Sequence[int]
+    received_at: Sequence[int]
+    idempotency_keys: Sequence[str | None]
+    trace_ids: Sequence[str | None]
+    latencies: Sequence[float]
+
+    def taken(self, places: Sequence[int]) -> "RowFacts":
+        """The facts of the rows at some places."""
+        return RowFacts(
+            _at(self.ids, places),
+            _at(self.keys, places),
+            _at(self.made_at, places),
+            _at(self.received_at, places),
+            _at(self.idempotency_keys, places),
+            _at(self.trace_ids, places),
+            _at(self.latencies, places),
+        )
+
+
+def row_facts(
+    works: Sequence[Work],
+    sheet: Sheet,
+    keys: Sequence[str],
+    row_ids: RowIds,
+    latency_ms: Callable[[Work], float],
+) -> RowFacts:
+    """The facts of the works' rows, in order."""
+    if len(works) == 1:
+        [work] = works
+        n = len(work.rows)
+        return RowFacts(
+            row_ids(work),
+            keys,
+            sheet.columns[sheet.loaded.product.made_at],
+            [work.received_at] * n,
+            [work.request.idempotency_key] * n,
+            [work.request.trace_id] * n,
+            [latency_ms(work)] * n,
+        )
+    whose = [work for work in works for _ in work.rows]
+    waited = {id(work): latency_ms(work) for work in works}
+    return RowFacts(
+        [name for work in works for name in row_ids(work)],
+        keys,
+        sheet.columns[sheet.loaded.product.made_at],
+        [work.received_at for work in whose],
+        [work.request.idempotency_key for work in whose],
+        [work.request.trace_id for work in whose],
+        [waited[id(work)] for work in whose],
+    )
+
+
+def block(
+    loaded: LoadedRelease,
+    facts: RowFacts,
+    verdicts: Verdicts,
+    roles: Roles,
+    *,
+    features: Columns,
+    matured_at: Sequence[int | None],
+    baselines: Sequence[bool],
+) -> PredictionBlock:
+    """The predictions of one release, as they are journaled."""
+    bundle = loaded.release.bundle
+    # The encoder takes any sequence; the type says what a decoder gives.
+    columns: dict[str, Any] = {
+        "prediction_id": facts.ids,
+        "idempotency_key": facts.idempotency_keys,
+        "trace_id": facts.trace_ids,
+        "key": facts.keys,
+        "assigned": roles.assigned,
+        "served": roles.served,
+        "made_at": facts.made_at,
+        "received_at": facts.received_at,
+        "matured_at": matured_at,
+        "score": verdicts.scores,
+        "decision": verdicts.decisions,
+        "baseline": baselines,
+        "propensity": roles.propensities,
+        "fallback": verdicts.fallbacks,
+        "latency_ms": facts.latencies,
+        "features": features,
+    }
+    return PredictionBlock(
+        product=bundle.product,
+        release=loaded.id,
+        model_digest=bundle.model,
+        contract_version=loaded.product.contract.version,
+        unit=None,
+        **columns,
+    )
+
+
+def answers(live: str, works: Sequence[Work], facts: RowFacts, ruling: Ruling) -> list[Answers]:
+    """One per work."""
+    found: list[Answers] = []
+    verdicts, at = ruling.verdicts, 0
     for work in works:
-        pens = [
-            _Pen(loaded, verdicts, work, now) for loaded, verdicts in zip(routes.releases, panel, strict=True)
-        ]
-        predictions = []
-        for row, position in zip(work.rows, work.positions, strict=True):
-            name = row_id(routes.live.product.name, work.request, position)
-            answer, *beside = _row(routes, pens, row, at, name, answered.diverted)
-            predictions.append(answer)
-            answered.records += [answer, *beside]
-            at += 1
-        answered.answers.append(
-            Answers(predictions=tuple(predictions), rows=tuple(work.positions), faults=tuple(work.faults))
+        end = at + len(work.rows)
+        part = slice(at, end)
+        predictions = list(
+            map(
+                Answered,
+                work.positions,
+                facts.ids[part],
+                facts.keys[part],
+                verdicts.scores[part],
+                verdicts.decisions[part],
+                ruling.releases[part],
+                ruling.roles.served[part],
+                verdicts.fallbacks[part],
+            )
         )
-    return answered
+        found.append(Answers(release=live, predictions=predictions, faults=work.faults))
+        at = end
+    return found
 
 
-def _row(
-    routes: Routes,
-    pens: Sequence["_Pen"],
-    row: dict[str, Any],
-    at: int,
-    name: str,
-    diverted: Counter[tuple[str, str]],
-) -> Iterator[Prediction]:
-    """The answer, then the prediction of the release beside it as its shadow."""
-    product = routes.live.product
-    key = str(row[product.key])
-    matured_at = pens[0].verdicts.matured_at[at]
-    assert matured_at is not None  # rows that never mature were refused before
-    facts = _RowFacts(at, name, key, row[product.made_at], matured_at)
-    assigned = assign(key, routes.salt, routes.share)
-    serving = _serving(assigned, pens, at, diverted)
-    served = Variant.LIVE if serving is pens[0] else Variant.CANARY
-    yield serving.write(facts, assigned, served, propensity(assigned, routes.share))
-    for pen in pens:
-        if pen is not serving:
-            yield pen.write(facts, Variant.SHADOW, Variant.SHADOW, 1.0)
-
-
-def _serving(
-    assigned: Variant, pens: Sequence["_Pen"], at: int, diverted: Counter[tuple[str, str]]
-) -> "_Pen":
-    """A canary that has no score for a row leaves it to the live release."""
-    if assigned != Variant.CANARY:
-        return pens[0]
-    reason = pens[1].verdicts.fallbacks[at]
-    if reason is None:
-        return pens[1]
-    diverted[pens[1].loaded.id, reason] += 1
-    return pens[0]
-
-
-class _RowFacts(NamedTuple):
-    """What all predictions of one row share; `at` is its place in the batch."""
-
-    at: int
-    name: str
-    key: str
-    made_at: datetime
-    matured_at: datetime
-
-
-@dataclass(frozen=True)
-class _Pen:
-    """Writes one release's predictions of one request."""
-
-    loaded: LoadedRelease
-    verdicts: Verdicts
-    work: Work
-    now: datetime
-
-    def write(self, facts: _RowFacts, assigned: Variant, served: Variant, chance: float) -> Prediction:
-        verdicts, bundle, at = self.verdicts, self.loaded.release.bundle, facts.at
-        return Prediction(
-            prediction_id=facts.name,
-            idempotency_key=self.work.request.idempotency_key,
-            unit=facts.key,
-            assigned=assigned,
-            served=served,
-            product=bundle.product,
-            release=self.loaded.id,
-            model_digest=bundle.model,
-            key=facts.key,
-            made_at=facts.made_at,
-            received_at=self.work.received_at,
-            matured_at=verdicts.matured_at[at] or facts.matured_at,
-            features=verdicts.features[at],
-            score=verdicts.scores[at],
-            decision=verdicts.decisions[at],
-            baseline=verdicts.baselines[at],
-            propensity=chance,
-            fallback=verdicts.fallbacks[at],
-            latency_ms=max(0.0, (self.now - self.work.received_at) / _MILLISECOND),
-            contract_version=self.loaded.product.contract.version,
-            trace_id=self.work.request.trace_id,
-        )
+def _at(column: Sequence[ValueT], places: Sequence[int]) -> list[ValueT]:
+    return [column[place] for place in places]

@@ -117,9 +117,18 @@ def _package(model: Model) -> list[str]:
     return [
         "## Package",
         "",
-        f"- ONNX, `{model.artifact}`",
+        *_served(model),
         f"- Parity: {parity.largest_difference:.2g} at most from the fitted model, {parity.tolerance:g} allowed",
         f"- Compared on {parity.rows:,} rows, unseen categories and missing values among them",
+    ]
+
+
+def _served(model: Model) -> list[str]:
+    if model.served_by == "onnx":
+        return [f"- Served by ONNX Runtime: `{model.artifact}`"]
+    return [
+        f"- Served by its own library, in a process of its own: `{model.artifact}`",
+        f"- Not converted to ONNX, because: {' '.join(model.not_converted.split())}",
     ]
 
 

@@ -13,6 +13,7 @@ from seatrial.measures.inputs import Booleans, Floats
 from seatrial.ports.runtime import Scorer
 from seatrial.product.features import encode
 from seatrial.product.product import Product
+from seatrial.train.scoring import score_in_parts
 from seatrial.train.validation import Validation, checked_scores
 
 
@@ -58,7 +59,7 @@ def constant_policy(validation: Validation, share: float) -> Policy:
 def live_policy(validation: Validation, rival: Rival) -> Policy:
     """Deciding as the live release does, valued under the present objective."""
     product = rival.product or validation.product
-    scores = rival.scorer.score(encode(validation.frame, product.features))
+    scores = score_in_parts(rival.scorer, encode(validation.frame, product.features))
     decision = product.decide(validation.frame, pl.Series(checked_scores(scores, "live")), rival.threshold)
     fresh = None
     if rival.trained_to is not None:

@@ -1,15 +1,14 @@
 """Whether the package scores as the fitted model does: a conversion is never trusted, it is measured."""
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-from seatrial.errors import TrainingFailed
+from seatrial.errors import ModelFailed, TrainingFailed
 from seatrial.facts.model import Parity
+from seatrial.measures.inputs import Floats
 from seatrial.ports.runtime import Scorer
+from seatrial.product.features import ColumnInputs
 from seatrial.product.product import Product
-from seatrial.train.ports import Fitted, Inputs
+from seatrial.train.scoring import score_in_parts
 
 TOLERANCE = 1e-5
 _ROWS = 1500
@@ -17,9 +16,18 @@ _ROWS = 1500
 _UNSEEN = "\x01unseen"
 
 
-def check_parity(fitted: Fitted, scorer: Scorer, inputs: Inputs) -> Parity:
-    """The differences between the fitted model and its package. Raises TrainingFailed when a row exceeds 1e-5."""
-    before, after = fitted.score(inputs), scorer.score(inputs)
+def check_parity(before: Floats, scorer: Scorer, inputs: ColumnInputs) -> Parity:
+    """The differences between the fitted model's scores of the inputs, and the scores of its package.
+
+    Raises TrainingFailed when a row exceeds 1e-5, or the package cannot score one.
+    """
+    try:
+        after = score_in_parts(scorer, inputs)
+    except ModelFailed as error:
+        raise TrainingFailed(
+            f"package: expected scores of {before.size} rows, unseen categories and missing values among them, as "
+            f"the fitted model gives them; {error}"
+        ) from error
     differences = np.abs(before - after)
     # A score that is no number on both sides agrees with nothing.
     differences[~np.isfinite(differences)] = np.inf
@@ -39,7 +47,7 @@ def check_parity(fitted: Fitted, scorer: Scorer, inputs: Inputs) -> Parity:
     return parity
 
 
-def parity_rows(product: Product, inputs: Inputs, seed: int) -> dict[str, npt.NDArray[Any]]:
+def parity_rows(product: Product, inputs: ColumnInputs, seed: int) -> ColumnInputs:
     """Up to 1500 real rows, then each of them again with one feature missing or of an unseen category.
 
     Features take turns. What the contract rules out (nulls of a required column, a word outside a closed
@@ -52,7 +60,7 @@ def parity_rows(product: Product, inputs: Inputs, seed: int) -> dict[str, npt.ND
     changes = _changes(product)
     for turn, (name, value) in enumerate(changes):
         odd[name][turn :: len(changes)] = value
-    return {name: np.concatenate([real[name], odd[name]]) for name in real}
+    return ColumnInputs({name: np.concatenate([real[name], odd[name]]) for name in real})
 
 
 def _changes(product: Product) -> list[tuple[str, str | float]]:

@@ -23,10 +23,16 @@ class Fitted(Protocol):
         ...
 
     def package(self, features: Sequence[Feature]) -> bytes:
-        """The model as ONNX: one input per feature, of its name and shape (n, 1), text or float32.
+        """The model converted, for a runtime that needs none of its own library. The same model gives the same bytes.
 
-        The output `probabilities` has shape (n, 2), the outcome's column last. The same model gives the same
-        bytes. Raises TrainingFailed when the model cannot be converted.
+        Raises TrainingFailed when the model cannot be converted. Whether it was converted well is for parity to say.
+        """
+        ...
+
+    def package_natively(self, features: Sequence[Feature]) -> bytes:
+        """The model as it is, for its own library in a process of its own. The same model gives the same bytes.
+
+        Raises TrainingFailed when the model cannot be written down, MissingExtra when the library for that is missing.
         """
         ...
 

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from seatrial.facts.model import Comparison, Model, Parity
+from seatrial.facts.model import Comparison, Model
 from seatrial.facts.snapshot import Snapshot
 from seatrial.measures.blocks import mean
 from seatrial.measures.calibration import fit_isotonic
@@ -34,8 +34,8 @@ from seatrial.train.compare import (
     scored_policy,
 )
 from seatrial.train.importance import importances
-from seatrial.train.parity import check_parity, parity_rows
-from seatrial.train.ports import Estimator, Fitted, Framework, Inputs
+from seatrial.train.packaging import labels_of, package_with_parity
+from seatrial.train.ports import Estimator, Framework, Inputs
 from seatrial.train.slices import check_slices, slices
 from seatrial.train.split import Split, split_by_time
 from seatrial.train.validation import Validation, make_validation
@@ -44,8 +44,6 @@ __all__ = ["Rival", "train_model"]
 
 # More rows hardly change what a linear model can do, and it is only compared with.
 _LINEAR_ROWS = 10_000
-# Parity is checked on far fewer rows; encoding all of them to choose from would take seconds.
-_PARITY_ROWS = 20_000
 
 
 def train_model(
@@ -69,8 +67,8 @@ def train_model(
     product and libraries give the same id. `training_rows` counts the rows in the package, of which
     `validation_rows` judged a model of the others. With `rival`, the live model is compared on the same rows.
 
-    Raises TrainingFailed when there is too little history, the estimator cannot be used, or the package does
-    not score as the fitted model; ProductFileInvalid when the product has no objective.
+    Raises TrainingFailed when there is too little history, the estimator cannot be used, or no package of it
+    scores as the fitted model; ProductFileInvalid when the product has no objective.
     """
     started = time.perf_counter()
     check_slices(product)
@@ -78,10 +76,9 @@ def train_model(
     rows = examples.drop_nulls(product.label)
     split = split_by_time(product, rows)
     trial = _try(product, estimator, framework, split, rival, explain=explain)
-    package, fitted = _package(product, estimator, rows)
-    parity = _parity(product, fitted, runtime, package, rows)
+    packaged = package_with_parity(product, estimator, rows, runtime)
     reference = make_reference(rows, product.features, trial.scores)
-    artifact = artifacts.put(package)
+    artifact = artifacts.put(packaged.package)
     first, last = rows[product.made_at].sort()[[0, -1]].to_list()
     model = Model(
         id=_identity(product, snapshot, artifact, trial.threshold, estimator),
@@ -98,7 +95,7 @@ def train_model(
         validation_rows=trial.validation.labels.size,
         seconds=0.0,
         seed=product.file.train.seed,
-        parity=parity,
+        parity=packaged.parity,
         comparisons=trial.comparisons,
         slices=slices(trial.validation, trial.values, trial.losses),
         importances=trial.importances,
@@ -109,6 +106,8 @@ def train_model(
         longest_wait=_longest_wait(product, rows),
         card="",
         why=why,
+        served_by=packaged.served_by,
+        not_converted=packaged.not_converted,
     )
     card = artifacts.put(write_card(product, snapshot, model, _facts(split, trial)).encode())
     return msgspec.structs.replace(model, card=card, seconds=round(time.perf_counter() - started, 3))
@@ -162,7 +161,7 @@ def _try(
     explain: bool,
 ) -> _Trial:
     validation = make_validation(product, split.validation)
-    inputs, labels = encode(split.training, product.features), _labels(product, split.training)
+    inputs, labels = encode(split.training, product.features), labels_of(product, split.training)
     seed = product.file.train.seed
     fitted = estimator.fit(inputs, labels, product.features, seed)
     policy = scored_policy("model", validation, fitted.score(validation.inputs))
@@ -189,23 +188,6 @@ def _linear(
     sample = {name: values[rows] for name, values in inputs.items()}
     fitted = framework.linear(product.features).fit(sample, labels[rows], product.features, seed)
     return scored_policy("linear", validation, fitted.score(validation.inputs))
-
-
-def _package(product: Product, estimator: Estimator, rows: pl.DataFrame) -> tuple[bytes, Fitted]:
-    inputs = encode(rows, product.features)
-    fitted = estimator.fit(inputs, _labels(product, rows), product.features, product.file.train.seed)
-    return fitted.package(product.features), fitted
-
-
-def _parity(product: Product, fitted: Fitted, runtime: Runtime, package: bytes, rows: pl.DataFrame) -> Parity:
-    seed = product.file.train.seed
-    some = rows.sample(min(rows.height, _PARITY_ROWS), seed=seed)
-    inputs = encode(some, product.features)
-    return check_parity(fitted, runtime.load(package), parity_rows(product, inputs, seed))
-
-
-def _labels(product: Product, rows: pl.DataFrame) -> Booleans:
-    return rows[product.label].to_numpy()
 
 
 def _identity(

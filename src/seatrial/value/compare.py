@@ -10,6 +10,7 @@ import msgspec
 import polars as pl
 
 from seatrial.facts.estimate import Estimate
+from seatrial.facts.prediction import Variant
 from seatrial.measures import blocks
 from seatrial.measures.asymptotic import Moments, moments, two_sided
 from seatrial.value.answered import within
@@ -85,7 +86,9 @@ def paired(
 
 
 def _pairs(rows: pl.DataFrame, challenger: str, live: str) -> pl.DataFrame:
-    known = rows.filter(pl.col("value").is_not_null()).select(
+    # Units that were held out got the baseline's decision, which says nothing about either release.
+    decided = pl.col("assigned") != Variant.HOLDOUT.value
+    known = rows.filter(decided.fill_null(True), pl.col("value").is_not_null()).select(
         "prediction_id", "release", "block", "value", "loss"
     )
     ours = known.filter(pl.col("release") == challenger)

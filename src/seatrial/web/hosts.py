@@ -25,4 +25,8 @@ def host_of(header: str) -> str:
 
 def is_same_host(origin: str, host: str) -> bool:
     """Whether a page from `origin` is a page of `host`, both with their ports."""
-    return bool(host) and urlsplit(origin).netloc.lower() == host.strip().lower()
+    try:
+        named = urlsplit(origin).netloc.lower()
+    except ValueError:  # no URL at all, such as http://[
+        return False
+    return bool(host) and named == host.strip().lower()

@@ -4,7 +4,7 @@ import json
 from importlib.resources import files
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]  # it has no stubs
+import jsonschema
 import msgspec
 import yaml
 from hypothesis import HealthCheck, given, settings

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seatrial.facts.prediction import Variant
-from seatrial.serve.routing import assign, propensity
+from seatrial.serve.routing import Routes
+from tests.hotel import loaded
+
+LIVE, OTHER = loaded("r0001"), loaded("r0002")
+
+
+def assign(unit: str, salt: str, share: float, holdout: float = 0.0) -> Variant:
+    return Routes(LIVE, OTHER, share, salt, holdout).assigned(unit)
+
 
 units = st.text(max_size=30)
 salts = st.text(max_size=10)
@@ -52,7 +60,19 @@ def test_the_next_canary_is_tried_on_other_units(seed: int) -> None:
     assert 800 <= both <= 1200
 
 
-@given(units, st.floats(0, 0.99))
-def test_the_probability_of_an_assignment_is_never_zero(unit: str, share: float) -> None:
-    chance = propensity(assign(unit, "salt", share), share)
-    assert 0 < chance <= 1
+@given(units, st.floats(0, 0.99), st.floats(0, 0.99))
+def test_the_probabilities_of_all_assignments_add_up_and_none_that_happens_is_zero(
+    unit: str, share: float, holdout: float
+) -> None:
+    routes = Routes(LIVE, OTHER, share, "salt", holdout)
+    assert 0 < routes.propensity(routes.assigned(unit)) <= 1
+    every = (Variant.LIVE, Variant.CANARY, Variant.HOLDOUT)
+    assert abs(sum(routes.propensity(variant) for variant in every) - 1) < 1e-12
+
+
+@given(units, salts, shares, st.floats(0, 0.99))
+def test_the_held_out_units_are_the_same_whatever_is_tried(
+    unit: str, salt: str, share: float, holdout: float
+) -> None:
+    held = assign(unit, "other", 0.0, holdout) == Variant.HOLDOUT
+    assert (assign(unit, salt, share, holdout) == Variant.HOLDOUT) is held

@@ -1,19 +1,25 @@
 """Journal segments reach the tables exactly once, whatever is repeated."""
 
 import dataclasses
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 import polars as pl
 import pytest
 
+from seatrial.contract.types import polars_schema
 from seatrial.cycle.drain import drain, outcomes_schema, predictions_schema
 from seatrial.cycle.settle import Settlement
 from seatrial.errors import LeaseLost
+from seatrial.facts.ejection import Ejection
 from seatrial.facts.finding import Incident
-from seatrial.facts.records import decode_prediction, encode_record
+from seatrial.facts.records import decode_outcome, decode_predictions, encode_record, only_rows
 from seatrial.facts.release import Phase, Release
+from seatrial.facts.tables import ACTIONS
+from seatrial.ports.journal import Segment
 from seatrial.product.product import Product
+from seatrial.serve.actions import ActionIntake
 from tests.parcels_loop import World
 
 
@@ -78,6 +84,132 @@ def test_bytes_cut_from_damaged_segments_are_counted() -> None:
     assert drain(world.workspace, world.product).cut_bytes == 14
 
 
+def act(world: World, *keys: str, **changes: Any) -> None:
+    """Actions on these keys, reported and sealed."""
+    reports = [{"key": key, "done": True, "by": "ann", **changes} for key in keys]
+    assert ActionIntake(world.product, world.writer, world.clock).accept(reports).accepted == len(keys)
+    world.writer.seal()
+
+
+def test_actions_are_in_their_table_once_and_a_correction_beside_them() -> None:
+    world = World()
+    act(world, "p1", "p2")
+    drained = drain(world.workspace, world.product)
+    assert drained.actions.equals(world.stored("actions"))
+    assert drained.actions.schema == pl.Schema(polars_schema(ACTIONS))
+    act(world, "p1", done=False, revision=1)
+    assert drain(world.workspace, world.product).actions.height == 1
+    assert drain(world.workspace, world.product).actions.height == 0
+    stored = world.stored("actions").select("key", "done", "revision").rows()
+    assert sorted(stored) == [("p1", False, 1), ("p1", True, 0), ("p2", True, 0)]
+
+
+def answered_again(world: World, key: str | None, *, copies: int = 1, score: float = 0.5) -> None:
+    """The first prediction of the journal given again, as by a server that does not know of the first."""
+    [segment] = [one for one in world.journal.sealed() if one.kind == "predictions"][:1]
+    block = only_rows(decode_predictions(segment.records[0]), [0])
+    again = msgspec.structs.replace(block, prediction_id=["again"], idempotency_key=[key], score=[score])
+    other = world.journal.writer("other")
+    other.append("predictions", [encode_record(again)] * copies)
+    other.close()
+
+
+def test_what_was_answered_again_under_its_idempotency_key_is_stored_once() -> None:
+    world = World()
+    served(world)
+    answered_again(world, "k", copies=2, score=0.25)
+    answered_again(world, "k", score=0.75)
+    drained = drain(world.workspace, world.product)
+    drain(world.workspace, world.product)
+    assert drained.predictions.height == world.sent_on(0).height + 1
+    stored = world.stored("predictions").filter(pl.col("prediction_id") == "again")
+    assert stored["score"].to_list() == [0.25]
+    world.serve_day(1)
+    answered_again(world, "k")
+    assert drain(world.workspace, world.product).predictions.height == world.sent_on(1).height
+    assert world.stored("predictions").filter(pl.col("prediction_id") == "again").height == 1
+
+
+def ejected(world: World, release: str) -> None:
+    """A server puts a canary out of its traffic, and says so."""
+    seen = Ejection(
+        product=world.product.name,
+        release=release,
+        reason="errors",
+        at=world.clock.now(),
+        rows=100,
+        failed=90,
+        seconds=0.1,
+        live_seconds=0.01,
+    )
+    world.writer.append("ejections", [encode_record(seen)])
+    world.writer.seal()
+
+
+def test_a_canary_that_a_server_ejected_is_rolled_back_once_and_others_stay() -> None:
+    world = World()
+    live = world.launch()
+    canary = msgspec.structs.replace(live, id="r0002", phase=Phase.CANARY, share=0.5)
+    with world.metadata.begin() as transaction:
+        transaction.put(canary)
+    ejected(world, "r0001")
+    ejected(world, "r0009")
+    assert drain(world.workspace, world.product).segments == 2
+    assert [release.phase for release in world.releases()] == [Phase.LIVE, Phase.CANARY]
+    ejected(world, "r0002")
+    world.journal.keeps_all = True
+    for _ in range(2):
+        assert drain(world.workspace, world.product).aside == 0
+        assert [release.phase for release in world.releases()] == [Phase.LIVE, Phase.ROLLED_BACK]
+    assert len([entry for entry in world.logbook() if entry.subject == "r0002"]) == 1
+
+
+def test_records_of_an_unknown_kind_are_set_aside() -> None:
+    world = World()
+    world.writer.append("rumours", [b"noise"])
+    world.writer.seal()
+    drained = drain(world.workspace, world.product)
+    assert (drained.segments, drained.aside) == (0, 1)
+    assert "records of rumours" in incidents(world)[0].cause
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=-9000), timedelta(days=9000)])
+def test_a_clock_that_jumps_between_segments_loses_and_repeats_nothing(jump: timedelta) -> None:
+    world = World()
+    served(world)
+    for place, name in enumerate([*world.journal.segments]):
+        world.journal.segments[name] = received_later(world.journal.segments[name], place * jump)
+    [segment] = [one for one in world.journal.sealed() if one.kind == "predictions"]
+    later = received_later(segment, jump, renamed="again-")
+    world.journal.keep(msgspec.structs.replace(later, number=segment.number + 5))
+    world.journal.keeps_all = True
+    drained = drain(world.workspace, world.product)
+    sent = world.sent_on(0).height
+    assert (drained.predictions.height, drained.outcomes.height) == (2 * sent, sent)
+    # In either order: the later one again after a crash, then the first.
+    for _ in range(2):
+        again = drain(world.workspace, world.product)
+        assert (again.predictions.height, again.outcomes.height) == (0, 0)
+    assert world.stored("predictions")["prediction_id"].n_unique() == 2 * sent
+
+
+def received_later(segment: Segment, by: timedelta, *, renamed: str = "") -> Segment:
+    """The segment as a server whose clock stood elsewhere would have written it."""
+    moved = []
+    for record in segment.records:
+        if segment.kind == "predictions":
+            block = decode_predictions(record)
+            received = [moment + by // timedelta(microseconds=1) for moment in block.received_at]
+            names = [f"{renamed}{name}" for name in block.prediction_id]
+            fact = msgspec.structs.replace(block, received_at=received, prediction_id=names)
+            moved.append(encode_record(fact))
+        else:
+            outcome = decode_outcome(record)
+            fresh = msgspec.structs.replace(outcome, received_at=outcome.received_at + by)
+            moved.append(encode_record(fresh))
+    return msgspec.structs.replace(segment, records=moved)
+
+
 def with_columns(product: Product, **changed: str) -> Product:
     """The product folder as it is now: other columns than when it was released; an empty type removes one."""
     columns = {name: kind for name, kind in {**product.columns, **changed}.items() if kind}
@@ -86,11 +218,10 @@ def with_columns(product: Product, **changed: str) -> Product:
 
 def answer_with(world: World, **features: Any) -> None:
     """One more prediction, which holds these features."""
-    fact = decode_prediction(world.journal.sealed()[0].records[0])
-    held = {**fact.features, **features}
-    world.writer.append(
-        "predictions", [encode_record(msgspec.structs.replace(fact, prediction_id="px", features=held))]
-    )
+    block = only_rows(decode_predictions(world.journal.sealed()[0].records[0]), [0])
+    held = {**block.features, **{name: [value] for name, value in features.items()}}
+    more = msgspec.structs.replace(block, prediction_id=["px"], features=held)
+    world.writer.append("predictions", [encode_record(more)])
     world.writer.seal()
 
 

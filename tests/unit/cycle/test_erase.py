@@ -19,6 +19,7 @@ from seatrial.facts.erasure import DONE, Erasure
 from seatrial.facts.load import Load
 from seatrial.facts.logbook import chain_faults
 from seatrial.facts.lookups import CURRENT, LookupTables
+from seatrial.facts.records import decode_predictions
 from seatrial.facts.release import Release
 from seatrial.facts.snapshot import Snapshot
 from seatrial.facts.tables import table_name
@@ -100,8 +101,12 @@ def test_everything_else_stays(harbour: Product, workspace: Workspace) -> None:
     outcomes = tables.read(table_name("harbour", "outcomes"))
     assert sorted(outcomes["key"].drop_nulls()) == ["call-0004", "call-0006"]
     assert isinstance(workspace.journal, MemoryJournal)
+    actions = tables.read(table_name("harbour", "actions"))
+    assert sorted(actions["key"].drop_nulls()) == ["call-0004", "call-0006"]
+    assert sorted(actions["prediction_id"].drop_nulls()) == ["p1", "p3", "p5"]
     ((segment, _),) = workspace.journal.kept_aside.values()
-    assert len(segment.records) == 1
+    single, block = map(decode_predictions, segment.records)
+    assert (single.key, block.key) == (["call-0003"], ["call-0003", "call-0004"])
 
 
 def test_money_stays_in_the_ledger_without_whose_it_was(harbour: Product, workspace: Workspace) -> None:

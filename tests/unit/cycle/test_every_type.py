@@ -23,7 +23,8 @@ from seatrial.data.profiles import summaries
 from seatrial.data.read import stored_tables
 from seatrial.data.snapshot import load_snapshot
 from seatrial.data.states import profile_of
-from seatrial.facts.prediction import Prediction
+from seatrial.facts.prediction import PredictionBlock
+from seatrial.facts.records import PREDICTIONS, decode_predictions
 from seatrial.facts.release import Phase
 from seatrial.facts.tables import table_name
 from seatrial.ports.workspace import Workspace
@@ -90,8 +91,10 @@ class Shop:
         self.release = release_newest(self.workshop, why="first")
         self.writer = journal.writer("server")
         names = itertools.count()
-        self.engine = Engine(None, self.writer, self.clock, ids=lambda: f"p{next(names)}")
-        self.answers: list[Prediction] = []
+        self.engine = Engine(
+            None, self.writer, self.clock, ids=lambda rows: [f"p{next(names)}" for _ in range(rows)]
+        )
+        self.journaled: list[PredictionBlock] = []
 
     def live(self) -> None:
         intake = OutcomeIntake(self.product, self.writer, self.clock)
@@ -103,6 +106,11 @@ class Shop:
             reports = [{"key": f"r{n}", "known_at": settled_at(n).isoformat(), **outcome(n)} for n in numbers]
             assert intake.accept(json.loads(json.dumps(reports))).refused == ()
             self.writer.seal()
+            sealed = self.workspace.journal.sealed()
+            records = [
+                record for segment in sealed if segment.kind == PREDICTIONS for record in segment.records
+            ]
+            self.journaled += map(decode_predictions, records)
             self.clock.advance_to(LAUNCH + (day + 1) * DAY)
             assert worker.tick().incidents == ()
         self.clock.advance(8 * DAY)
@@ -115,7 +123,7 @@ class Shop:
         assert table is not None
         live = load_release(table.live, self.workspace.artifacts, self.tools.runtime)
         self.engine.routes = Routes.of(live)
-        self.answers += self.engine.predict(json.loads(json.dumps(rows))).predictions
+        self.engine.predict(json.loads(json.dumps(rows)))
 
     def stored(self, table: str) -> pl.DataFrame:
         return self.workspace.tables.read(table_name(self.product.name, table))
@@ -161,9 +169,9 @@ def test_expressions_read_dates_times_and_arrays(shop: Shop) -> None:
 
 
 def test_records_hold_dates_as_text_and_tables_hold_them_as_dates(shop: Shop) -> None:
-    answer = shop.answers[0]
-    assert (answer.features["due_on"], answer.features["made_on"]) == ("2025-02-02", "2020-02-29")
-    assert "seen_at" not in answer.features
+    held = shop.journaled[0].features
+    assert (held["due_on"][0], held["made_on"][0]) == ("2025-02-02", "2020-02-29")
+    assert "seen_at" not in held
     stored = shop.stored("predictions")
     [row] = stored.filter(pl.col("key") == "r240").to_dicts()
     assert (row["feature_due_on"], row["feature_sold_until"]) == (date(2025, 2, 2), date(2027, 1, 1))

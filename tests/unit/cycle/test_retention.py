@@ -49,6 +49,7 @@ def test_what_is_older_goes_and_is_counted(workspace: Workspace) -> None:
     assert gone == {
         "harbour.ledger": 3,
         "harbour.outcomes": 2,
+        "harbour.actions": 2,
         "harbour.predictions": 3,
         "harbour.source.calls": 3,
         "harbour.source.tides": 1,
@@ -84,6 +85,23 @@ def test_a_prediction_that_is_not_booked_yet_stays_with_its_outcome(workspace: W
     retain(workspace, TEN_DAYS, NOW + timedelta(days=30))
     assert _ids(workspace, "predictions", "prediction_id") == ["p2"]
     assert _ids(workspace, "outcomes", "key") == ["call-0002"]
+
+
+def test_reports_received_by_a_clock_that_ran_ahead_go_by_the_time_that_they_tell_of(
+    workspace: Workspace,
+) -> None:
+    ahead = pl.lit(NOW + timedelta(days=9000)).cast(pl.Datetime("us", "UTC")).alias("received_at")
+    told = {}
+    for table, column in (("outcomes", "known_at"), ("actions", "at")):
+        stored = workspace.tables.read(f"harbour.{table}").filter(pl.col("key") == "call-0002")
+        orphan = stored.with_columns(ahead, key=pl.lit("nobody waits"))
+        [told[table]] = orphan[column].to_list()
+        workspace.tables.append(f"harbour.{table}", orphan, writer="hand", version=1)
+    for table in sorted(told, key=lambda table: told[table]):
+        retain(workspace, TEN_DAYS, told[table] + timedelta(days=9, hours=23))
+        assert "nobody waits" in _ids(workspace, table, "key")
+        retain(workspace, TEN_DAYS, told[table] + timedelta(days=10, hours=1))
+        assert "nobody waits" not in _ids(workspace, table, "key")
 
 
 def test_rows_put_aside_go_by_when_that_was(workspace: Workspace) -> None:

@@ -1,6 +1,5 @@
 """Outcomes that come twice, late, out of order or for nobody; and settlement by a worker that starts anew."""
 
-from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -13,8 +12,10 @@ from seatrial.cycle.overview import overview_of
 from seatrial.cycle.settle import Settlement
 from seatrial.errors import LeaseLost
 from seatrial.facts.job import Progress
-from seatrial.facts.records import PREDICTIONS, encode_record
+from seatrial.facts.records import PREDICTIONS, decode_predictions, encode_record, only_rows
 from tests.parcels_loop import DAY, LAUNCH, World, by_key
+
+MINUTE = 60_000_000  # microseconds
 
 
 class Books:
@@ -42,7 +43,10 @@ class Books:
     def answered(self) -> None:
         """All requests of the first day."""
         self.at(1)
-        self.made = self.world.answer(self.rows)
+        self.world.answer(self.rows)
+        self.world.writer.seal()
+        [segment] = self.world.journal.sealed()
+        [self.made] = map(decode_predictions, segment.records)
         self.take_in()
 
     def reported(self, rows: pl.DataFrame, **changes: object) -> None:
@@ -258,7 +262,7 @@ def test_a_prediction_that_is_drained_twice_is_pending_once() -> None:
 
 def answered_again(books: Books, number: int, **changes: Any) -> None:
     """One of the answers a second time under its prediction id, as a retry to another server is answered."""
-    [again] = [p for p in books.made if p.key == books.rows["parcel_id"][number]]
+    again = only_rows(books.made, [books.made.key.index(books.rows["parcel_id"][number])])
     books.world.writer.append(PREDICTIONS, [encode_record(msgspec.structs.replace(again, **changes))])
     books.take_in()
 
@@ -273,7 +277,7 @@ def standing_release(books: Books, number: int) -> list[str]:
 def test_of_answers_under_one_id_the_first_received_is_booked(earlier: bool, restarted: bool) -> None:
     books = Books()
     books.answered()
-    received = books.made[0].received_at + (-1 if earlier else 1) * timedelta(minutes=1)
+    received = [books.made.received_at[0] + (-MINUTE if earlier else MINUTE)]
     answered_again(books, 0, release="r0002", received_at=received)
     answered_again(books, 1, received_at=received)
     if restarted:
@@ -307,8 +311,8 @@ def test_an_answer_that_comes_again_after_it_was_booked_is_left_out(restarted: b
 def test_a_shadow_of_the_first_answer_stands_though_its_release_answered_the_retry() -> None:
     books = Books()
     books.answered()
-    answered_again(books, 0, release="r0002", received_at=books.made[0].received_at + timedelta(minutes=1))
-    answered_again(books, 0, release="r0002", assigned="shadow", served="shadow")
+    answered_again(books, 0, release="r0002", received_at=[books.made.received_at[0] + MINUTE])
+    answered_again(books, 0, release="r0002", assigned=["shadow"], served=["shadow"])
     books.at(2)
     books.settle()
     booked = books.world.ledger().filter(pl.col("key") == books.rows["parcel_id"][0])

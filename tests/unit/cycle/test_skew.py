@@ -53,7 +53,9 @@ class World:
         self.history = SourceHistory(lambda: self.sources, self.workspace)
         numbers = itertools.count()
         self.writer = self.journal.writer()
-        self.engine = Engine(None, self.writer, self.clock, ids=lambda: f"p{next(numbers)}")
+        self.engine = Engine(
+            None, self.writer, self.clock, ids=lambda rows: [f"p{next(numbers)}" for _ in range(rows)]
+        )
         with self.workspace.metadata.begin() as transaction:
             transaction.put(stored_release(self.artifacts, product=released or self.product))
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from seatrial.product.amounts import parse_budget, parse_duration, parse_share
+from seatrial.product.amounts import parse_budget, parse_duration, parse_share, parse_size
 
 
 @pytest.mark.parametrize(("text", "share"), [("20%", 0.2), ("5%", 0.05), (0.25, 0.25), (1, 1.0), ("0%", 0.0)])
@@ -49,3 +49,16 @@ def test_budgets_are_per_year(text: object, yearly: float) -> None:
 def test_what_is_no_budget_is_refused(text: object) -> None:
     with pytest.raises(ValueError, match="budget"):
         parse_budget(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("512MB", 512_000_000), ("2GiB", 2**31), ("1.5 KiB", 1536), (0, 0), (1024, 1024)]
+)
+def test_sizes(text: object, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["2", "2 GBs", -1, True, None, "GiB"])
+def test_what_is_no_size_is_refused(text: object) -> None:
+    with pytest.raises(ValueError, match="size"):
+        parse_size(text)

@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 
 from seatrial.contract.model import ColumnContract
 from seatrial.errors import JournalUnavailable, NotReady, RequestInvalid
+from seatrial.facts.ejection import Ejection
 from seatrial.facts.prediction import Prediction, Variant
-from seatrial.facts.records import PREDICTIONS, decode_prediction
+from seatrial.facts.records import EJECTIONS, decode_ejection
 from seatrial.facts.release import Phase
+from seatrial.ports.runtime import Inputs
 from seatrial.serve.engine import Engine
 from seatrial.serve.loaded import LoadedRelease
 from seatrial.serve.request import Answers, Request
@@ -23,9 +26,9 @@ from tests.hotel import (
     BOOKED,
     START,
     FunctionScorer,
-    Inputs,
     PriceScorer,
     hotel_product,
+    journaled,
     loaded,
     not_numbers,
     raising,
@@ -36,26 +39,40 @@ from tests.hotel import (
 class Bench:
     """An engine, its clock and its journal."""
 
-    def __init__(self, live: LoadedRelease | None = None, challenger: LoadedRelease | None = None) -> None:
+    def __init__(
+        self,
+        live: LoadedRelease | None = None,
+        challenger: LoadedRelease | None = None,
+        *,
+        ejects: bool = False,
+    ) -> None:
         self.clock = MemoryClock(START)
         self.journal = MemoryJournal()
         self.writer = self.journal.writer()
         numbers = itertools.count()
         routes = Routes.of(live or loaded(), challenger)
-        self.engine = Engine(routes, self.writer, self.clock, ids=lambda: f"p{next(numbers)}")
+        self.engine = Engine(
+            routes,
+            self.writer,
+            self.clock,
+            ids=lambda rows: [f"p{next(numbers)}" for _ in range(rows)],
+            elapsed=lambda: self.clock.now().timestamp(),
+            ejects=ejects,
+        )
 
-    def predict(self, *rows: dict[str, Any], **options: Any) -> tuple[Prediction, ...]:
-        return self.engine.predict(rows, **options).predictions
+    def predict(self, *rows: dict[str, Any], **options: Any) -> list[Prediction]:
+        """What the rows were answered, as it was journaled."""
+        given = self.engine.predict(rows, **options).predictions
+        recorded = {one.prediction_id: one for one in self.journaled if one.served != Variant.SHADOW}
+        found = [recorded[one.prediction_id] for one in given]
+        told = [(p.key, p.score, p.decision, p.release, p.served, p.fallback) for p in found]
+        assert told == [(a.key, a.score, a.decision, a.release, a.variant, a.fallback) for a in given]
+        return found
 
     @property
     def journaled(self) -> list[Prediction]:
         self.writer.seal()
-        return [
-            decode_prediction(record)
-            for segment in self.journal.sealed()
-            if segment.kind == PREDICTIONS
-            for record in segment.records
-        ]
+        return journaled(self.journal)
 
 
 def faults_of(error: pytest.ExceptionInfo[RequestInvalid]) -> set[tuple[object, object]]:
@@ -106,7 +123,7 @@ def test_a_broken_contract_names_every_row_and_field_at_once() -> None:
 def test_partial_answers_the_good_rows_and_names_the_others() -> None:
     answers = Bench().engine.predict([row(0), row(1, price=None), row(2)], partial=True)
     assert [prediction.key for prediction in answers.predictions] == ["b0", "b2"]
-    assert answers.rows == (0, 2)
+    assert [prediction.row for prediction in answers.predictions] == [0, 2]
     assert [(fault["row"], fault["field"]) for fault in answers.faults] == [(1, "price")]
 
 
@@ -121,7 +138,7 @@ def test_a_row_that_never_matures_is_a_fault_of_its_own_request(arrival: str | N
     assert isinstance(answered, Answers)
     assert [prediction.key for prediction in answered.predictions] == ["b2"]
     partial = bench.engine.predict(bad.rows, partial=True)
-    assert partial.rows == (0,)
+    assert [prediction.row for prediction in partial.predictions] == [0]
 
 
 def test_a_moment_at_the_edge_of_the_calendar_hurts_nobody_else() -> None:
@@ -311,10 +328,17 @@ def test_requests_of_one_batch_get_their_own_rows() -> None:
 
 
 def test_latency_counts_from_the_arrival() -> None:
-    request = Request(rows=[row()], received_at=START - timedelta(milliseconds=250))
-    [result] = Bench().engine.predict_many([request])
-    assert isinstance(result, Answers)
-    assert result.predictions[0].latency_ms == pytest.approx(250.0)
+    bench = Bench()
+    bench.engine.predict_many([Request(rows=[row()], received_at=START - timedelta(milliseconds=250))])
+    assert bench.journaled[0].latency_ms == pytest.approx(250.0)
+
+
+def test_latency_is_counted_by_a_clock_that_never_jumps() -> None:
+    bench = Bench()
+    later = START + timedelta(days=1)  # the wall clock was set back meanwhile
+    arrived = START.timestamp() - 0.5
+    bench.engine.predict_many([Request(rows=[row()], received_at=later, arrived=arrived)])
+    assert bench.journaled[0].latency_ms == pytest.approx(500)
 
 
 def test_a_swapped_release_answers_the_next_request() -> None:
@@ -322,3 +346,165 @@ def test_a_swapped_release_answers_the_next_request() -> None:
     before = bench.predict(row())[0].release
     bench.engine.routes = Routes.of(loaded("r0002"))
     assert (before, bench.predict(row())[0].release) == ("r0001", "r0002")
+
+
+def test_units_held_out_get_the_baselines_decision_and_keep_their_score() -> None:
+    held = hotel_product(file=hotel_product().texts[0].replace("unit: EUR", "unit: EUR\n  holdout: 50%"))
+    bench = Bench(loaded(product=held))
+    rows = bench.predict(*(row(number, price=400.0 + number * 5, deposit="full") for number in range(60)))
+    out = [one for one in rows if one.assigned == Variant.HOLDOUT]
+    assert 15 <= len(out) <= 45
+    assert {one.served for one in out} == {Variant.HOLDOUT}
+    assert all(one.decision == one.baseline and one.score is not None for one in out)
+    assert {one.propensity for one in rows} == {0.5}
+    assert any(one.decision != one.baseline for one in rows if one.assigned == Variant.LIVE)
+
+
+def ejections(bench: Bench) -> list[Ejection]:
+    bench.writer.seal()
+    return [
+        decode_ejection(record)
+        for segment in bench.journal.sealed()
+        if segment.kind == EJECTIONS
+        for record in segment.records
+    ]
+
+
+def failing_canary(*, ejects: bool = False) -> Bench:
+    canary = loaded("r0002", FunctionScorer(raising), phase=Phase.CANARY, share=0.5)
+    return Bench(challenger=canary, ejects=ejects)
+
+
+def test_a_canary_that_fails_is_out_of_the_traffic_and_the_journal_says_so() -> None:
+    bench = failing_canary(ejects=True)
+    bench.predict(*(row(number) for number in range(100)))
+    assert bench.engine.routes is not None
+    assert bench.engine.routes.challenger is None
+    found = bench.engine.ejected["r0002"]
+    assert found.reason == "the canary fails"
+    assert found.failed == found.rows >= 20
+    assert ejections(bench) == [found]
+
+
+def test_an_ejection_that_could_not_be_recorded_is_recorded_later() -> None:
+    bench = failing_canary(ejects=True)
+    append = bench.writer.append
+
+    def refuse(kind: str, records: Sequence[bytes]) -> None:
+        if kind == EJECTIONS:
+            raise JournalUnavailable("full")
+        append(kind, records)
+
+    bench.writer.append = refuse  # type: ignore[method-assign]  # the fake fails for one kind alone
+    bench.predict(*(row(number) for number in range(100)))
+    assert ejections(bench) == []
+    bench.writer.append = append  # type: ignore[method-assign]  # it can write again
+    bench.engine.look_round()
+    assert ejections(bench) == [bench.engine.ejected["r0002"]]
+
+
+def test_what_is_replayed_ejects_nobody() -> None:
+    bench = failing_canary()
+    bench.predict(*(row(number) for number in range(100)))
+    assert bench.engine.routes is not None
+    assert bench.engine.routes.challenger is not None
+
+
+def test_a_product_may_rather_answer_without_a_record_which_is_counted() -> None:
+    file = hotel_product().texts[0] + "serve: {journal: {unavailable: answer}}\n"
+    bench = Bench(loaded(product=hotel_product(file=file)))
+    bench.writer.fails = True
+    answers = bench.engine.predict([row(1), row(2)])
+    assert [one.fallback for one in answers.predictions] == [None, None]
+    assert bench.engine.counters.journal_lost == {"r0001": 2}
+    bench.writer.fails = False
+    assert bench.journaled == []
+
+
+@pytest.mark.parametrize("other", ["timestamp", "date", "float", "int", "bool"])
+def test_a_challenger_that_types_a_column_otherwise_falls_back_and_hurts_nobody(other: Any) -> None:
+    ours = hotel_product(ColumnContract(name="extra", type="string"))
+    theirs = hotel_product(ColumnContract(name="extra", type=other))
+    tried = loaded("r0002", phase=Phase.CANARY, share=0.5, product=theirs)
+    bench = Bench(loaded(product=ours), tried)
+    answers = bench.predict(*(row(number, extra="7") for number in range(10)))
+    assert {answer.release for answer in answers} == {"r0001"}
+    beside = {one.fallback for one in bench.journaled if one.served == Variant.SHADOW}
+    assert beside == {"requests have another type of column extra"}
+
+
+def test_what_fails_behind_the_journal_neither_doubles_nor_takes_back_answers() -> None:
+    class Broken:
+        def run(self, job: object, release: str, rows: int) -> None:
+            raise RuntimeError("can't start new thread")
+
+        def close(self) -> None:
+            """Nothing is held."""
+
+    journal = MemoryJournal()
+    writer = journal.writer()
+    routes = Routes.of(loaded(), loaded("r0002", phase=Phase.SHADOW))
+    engine = Engine(routes, writer, MemoryClock(START), beside=Broken())
+    results = engine.predict_many([Request(rows=[row(1)]), Request(rows=[row(2)])])
+    assert all(isinstance(result, Answers) for result in results)
+    writer.seal()
+    assert [one.key for one in journaled(journal)] == ["b1", "b2"]
+
+
+def test_faults_count_in_the_memory_of_answers() -> None:
+    engine = Engine(Routes.of(loaded()), MemoryJournal().writer(), MemoryClock(START), idempotency_capacity=5)
+    bad = [row(0), *({"price": -1.0} for _ in range(4))]
+    first = engine.predict(bad, idempotency_key="a", partial=True)
+    engine.predict([row(1)], idempotency_key="b")
+    assert engine.predict(bad, idempotency_key="a", partial=True) is not first
+
+
+def test_a_model_is_tried_again_in_time_though_the_wall_clock_was_set_back() -> None:
+    elapsed = [0.0]
+    scorer, clock = FunctionScorer(raising), MemoryClock(START)
+    engine = Engine(
+        Routes.of(loaded(scorer=scorer)), MemoryJournal().writer(), clock, elapsed=lambda: elapsed[0]
+    )
+    for _ in range(5):
+        engine.predict([row()])
+    scorer.function = PriceScorer().score
+    clock.advance(hours=-3)
+    elapsed[0] = 31.0
+    assert engine.predict([row()]).predictions[0].fallback is None
+
+
+def test_a_request_whose_rows_are_all_at_fault_is_not_remembered_by_its_key() -> None:
+    bench = Bench()
+    bad, good = Request(rows=[{"price": 1.0}], idempotency_key="k", partial=True), Request(rows=[row(1)])
+    for company in ([], [good]):
+        [first, *_] = bench.engine.predict_many([bad, *company])
+        assert isinstance(first, Answers)
+        assert not first.predictions
+    assert bench.engine.counters.violations["booking"] == 2
+    assert len(bench.predict(row(2), idempotency_key="k")) == 1
+
+
+def test_rows_that_never_mature_are_named_with_all_other_faults() -> None:
+    with pytest.raises(RequestInvalid) as error:
+        Bench().predict(row(0, price=-1.0), row(1, arrival_at=None))
+    assert faults_of(error) == {(0, "price"), (1, "arrival_at")}
+
+
+def test_a_challenger_for_which_whole_numbers_are_any_numbers_reads_them_so() -> None:
+    ours = hotel_product(ColumnContract(name="stars", type="int", role="feature"))
+    theirs = hotel_product(ColumnContract(name="stars", type="float", role="feature"))
+    bench = Bench(loaded(product=ours), loaded("r0002", phase=Phase.SHADOW, product=theirs))
+    bench.predict(row(1, stars=4), row(2, stars=None))
+    shadows = [one for one in bench.journaled if one.served == Variant.SHADOW]
+    assert [one.fallback for one in shadows] == [None, None]
+    assert [type(one.features["stars"]) for one in shadows] == [float, type(None)]
+
+
+def test_models_of_routes_that_no_batch_has_seen_are_closed() -> None:
+    first, second, third = (PriceScorer() for _ in range(3))
+    bench = Bench(loaded(scorer=first))
+    bench.predict(row())
+    bench.engine.routes = Routes.of(loaded("r0002", second))
+    bench.engine.routes = Routes.of(loaded("r0003", third))
+    bench.predict(row())
+    assert [scorer.closed for scorer in (first, second, third)] == [True, True, False]

@@ -12,13 +12,13 @@ from seatrial.errors import JournalUnavailable
 from seatrial.facts.prediction import Outcome
 from seatrial.facts.records import OUTCOMES, decode_outcome
 from seatrial.serve.outcomes import OutcomeIntake
-from seatrial.serve.request import OutcomeReceipt
+from seatrial.serve.request import Receipt
 from tests.fakes.clock import MemoryClock
 from tests.fakes.journal import MemoryJournal
 from tests.hotel import START, hotel_product
 
 
-def taken(*rows: Any) -> tuple[OutcomeReceipt, list[Outcome]]:
+def taken(*rows: Any) -> tuple[Receipt, list[Outcome]]:
     journal = MemoryJournal()
     writer = journal.writer()
     receipt = OutcomeIntake(hotel_product(), writer, MemoryClock(START)).accept(rows)

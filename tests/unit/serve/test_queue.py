@@ -21,10 +21,16 @@ class Engine:
         self.gate = threading.Event()
         self.batches: list[list[str | None]] = []
 
-    def run(self, requests: Sequence[Request]) -> list[Result]:
+    def run(self, requests: Sequence[Request], holds_up: bool) -> list[Result]:
+        assert not holds_up
         assert self.gate.wait(10)
         self.batches.append([request.trace_id for request in requests])
-        return [Answers(predictions=(), rows=tuple(range(len(request.rows)))) for request in requests]
+        return [answered(request) for request in requests]
+
+
+def answered(request: Request) -> Answers:
+    """Names the request, and holds its number of rows in place of a release."""
+    return Answers(release=f"{request.trace_id}:{request.size}", predictions=())
 
 
 def request(name: str, rows: int = 1) -> Request:
@@ -33,7 +39,7 @@ def request(name: str, rows: int = 1) -> Request:
 
 def with_queue(
     scene: Callable[[RequestQueue, Engine, Counters], Awaitable[None]],
-    run: Callable[[Sequence[Request]], list[Result]] | None = None,
+    run: Callable[[Sequence[Request], bool], list[Result]] | None = None,
 ) -> None:
     engine, counters = Engine(), Counters()
 
@@ -50,7 +56,10 @@ def with_queue(
 
 
 def asked(queue: RequestQueue, *requests: Request, deadline: float = 60) -> list[asyncio.Task[Answers]]:
-    return [asyncio.ensure_future(queue.submit(one, deadline)) for one in requests]
+    async def ask(one: Request) -> Answers:
+        return await queue.submit(one, deadline)
+
+    return [asyncio.ensure_future(ask(one)) for one in requests]
 
 
 def test_what_waits_while_the_engine_is_busy_goes_in_one_batch() -> None:
@@ -74,7 +83,7 @@ def test_a_batch_takes_whole_requests_up_to_its_size_in_their_order() -> None:
         engine.gate.set()
         answers = await asyncio.gather(*tasks)
         assert engine.batches == [["a"], ["b"]]
-        assert [answer.rows for answer in answers] == [(0, 1), (0, 1)]
+        assert [answer.release for answer in answers] == ["a:2", "b:2"]
 
     with_queue(scene)
 
@@ -96,7 +105,7 @@ def test_an_empty_queue_takes_a_request_of_any_size() -> None:
     async def scene(queue: RequestQueue, engine: Engine, _: Counters) -> None:
         engine.gate.set()
         [answer] = await asyncio.gather(*asked(queue, request("a", 100)))
-        assert len(answer.rows) == 100
+        assert answer.release == "a:100"
 
     with_queue(scene)
 
@@ -132,23 +141,20 @@ def test_a_caller_who_went_away_is_not_worked_for() -> None:
 
 
 def test_an_error_of_one_request_is_its_own() -> None:
-    def run(requests: Sequence[Request]) -> list[Result]:
-        return [
-            RequestInvalid([]) if one.trace_id == "bad" else Answers(predictions=(), rows=())
-            for one in requests
-        ]
+    def run(requests: Sequence[Request], holds_up: bool) -> list[Result]:
+        return [RequestInvalid([]) if one.trace_id == "bad" else answered(one) for one in requests]
 
     async def scene(queue: RequestQueue, _: Engine, __: Counters) -> None:
         bad, good = asked(queue, request("bad"), request("good"))
         with pytest.raises(RequestInvalid):
             await bad
-        assert await good == Answers(predictions=(), rows=())
+        assert (await good).release == "good:1"
 
     with_queue(scene, run)
 
 
 def test_an_engine_that_breaks_leaves_nobody_waiting() -> None:
-    def run(requests: Sequence[Request]) -> list[Result]:
+    def run(requests: Sequence[Request], holds_up: bool) -> list[Result]:
         raise RuntimeError("broken")
 
     async def scene(queue: RequestQueue, _: Engine, __: Counters) -> None:

@@ -10,9 +10,11 @@ import polars as pl
 import pytest
 
 from seatrial.adapters.lookups.store import LmdbLookups
+from seatrial.contract.model import ColumnContract
 from seatrial.cycle.publish import next_tables
 from seatrial.errors import IntegrityBroken, NotReady, ProductFileInvalid, SourceFailed, TrainingFailed
 from seatrial.facts.lookups import LookupTables, PublishedLookup
+from seatrial.facts.prediction import Prediction
 from seatrial.facts.release import Phase, Release
 from seatrial.product.lookup_files import to_bytes
 from seatrial.serve.loading import load_release
@@ -27,8 +29,10 @@ from tests.hotel import (
     START,
     FunctionScorer,
     NamedRuntime,
+    PriceScorer,
     SettableSource,
     hotel_product,
+    journaled,
     raising,
     row,
     stored_release,
@@ -50,13 +54,14 @@ class Stage:
         self.runtime = NamedRuntime(broken=FunctionScorer(raising))
         self.journal = MemoryJournal()
         self.source = SettableSource(None if live is None else stored_release(self.artifacts, scorer=live))
+        self.writer = self.journal.writer()
         self.ticks = 0
         self.serving = Serving(
             "hotel",
             self.source,
             self.artifacts,
             self.runtime,
-            self.journal.writer(),
+            self.writer,
             MemoryClock(START),
             lookups=lookups,
             tick=self.tick,
@@ -64,6 +69,11 @@ class Stage:
 
     def tick(self) -> None:
         self.ticks += 1
+
+    def predictions(self) -> list[Prediction]:
+        """All that is journaled."""
+        self.writer.seal()
+        return journaled(self.journal)
 
     def stored(self, id: str, **options: Any) -> Release:
         return stored_release(self.artifacts, id, **options)
@@ -93,10 +103,10 @@ def test_a_release_is_loaded_from_its_artifacts_and_answers() -> None:
     async def scene(serving: Serving) -> None:
         answers = await serving.predict(Request(rows=[row(1)]))
         assert answers.predictions[0].score == pytest.approx(0.101)
-        assert answers.predictions[0].features["rain"] == 3.0
 
     stage.play(scene)
     assert [segment.kind for segment in stage.journal.sealed()] == ["predictions"]
+    assert stage.predictions()[0].features["rain"] == 3.0
 
 
 def test_without_a_live_release_it_is_not_ready_until_there_is_one() -> None:
@@ -107,7 +117,7 @@ def test_without_a_live_release_it_is_not_ready_until_there_is_one() -> None:
         with pytest.raises(NotReady):
             await serving.predict(Request(rows=[row()]))
         with pytest.raises(NotReady):
-            await serving.accept([{"key": "b", "is_canceled": True}])
+            await serving.accept_outcomes([{"key": "b", "is_canceled": True}])
         stage.put(stage.stored("r0001"))
         assert [*ready, serving.ready] == [False, True]
         assert len((await serving.predict(Request(rows=[row()]))).predictions) == 1
@@ -159,8 +169,9 @@ def publish(stage: Stage, published: LookupTables | None, *rows: tuple[str, floa
 
 
 def rain(stage: Stage) -> list[Any]:
-    answers = stage.serving.engine.predict([row(1), row(2, city="Oslo")])
-    return [prediction.features["rain"] for prediction in answers.predictions]
+    before = len(stage.predictions())
+    stage.serving.engine.predict([row(1), row(2, city="Oslo")])
+    return [prediction.features["rain"] for prediction in stage.predictions()[before:]]
 
 
 @pytest.mark.parametrize("kind", ["memory", "lmdb"])
@@ -263,7 +274,7 @@ def test_outcomes_are_taken_and_counted() -> None:
     stage = Stage()
 
     async def scene(serving: Serving) -> None:
-        receipt = await serving.accept([{"key": "b", "is_canceled": True}, {"key": "c"}])
+        receipt = await serving.accept_outcomes([{"key": "b", "is_canceled": True}, {"key": "c"}])
         assert receipt.accepted == 1
         assert serving.counters.outcomes == {"accepted": 1, "refused": 1}
 
@@ -310,3 +321,39 @@ def test_a_product_without_an_objective_is_refused() -> None:
     release = stored_release(artifacts, product=hotel_product(file=text[:start] + text[end:]))
     with pytest.raises(ProductFileInvalid, match="objective"):
         load_release(release, artifacts, NamedRuntime())
+
+
+def test_a_model_that_was_never_asked_is_closed_once_its_release_is_gone() -> None:
+    stage = Stage()
+    idle, next_one = PriceScorer(), PriceScorer()
+    stage.runtime.scorers |= {"idle": idle, "next": next_one}
+
+    async def scene(serving: Serving) -> None:
+        for id, scorer in (("r0002", "idle"), ("r0003", "next")):
+            stage.source.table = RouteTable(live=stage.stored(id, scorer=scorer))
+            await serving.look()
+        for _ in range(500):
+            if idle.closed:
+                break
+            await asyncio.sleep(0.01)
+        assert (idle.closed, next_one.closed) == (True, False)
+
+    stage.play(scene)
+
+
+@pytest.mark.parametrize("as_challenger", [False, True])
+def test_a_release_whose_contract_types_a_column_otherwise_goes_live(as_challenger: bool) -> None:
+    def release(id: str, kind: Any) -> Release:
+        product = hotel_product(ColumnContract(name="extra", type=kind))
+        return stage.stored(id, product=product)
+
+    stage = Stage()
+    stage.put(release("r0001", "string"))
+    stage.serving.engine.predict([row(1, extra="x")])
+    changed = release("r0002", "float")
+    if as_challenger:
+        assert stage.put(release("r0001", "string"), canary(changed, 0.5))
+    else:
+        assert stage.put(changed)
+    assert stage.serving.engine.routes is not None
+    assert [one.id for one in stage.serving.engine.routes.releases][-1] == "r0002"

@@ -1,7 +1,8 @@
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from seatrial.errors import TrainingFailed
+from seatrial.errors import ModelFailed, TrainingFailed
 from seatrial.product.features import encode
 from seatrial.train.parity import check_parity, parity_rows
 from tests.fakes.training import Counted, CountingModel, parcels, parcels_product
@@ -13,7 +14,7 @@ MODEL = CountingModel(Counted("distance", SHARES))
 
 
 def test_the_same_model_has_parity() -> None:
-    parity = check_parity(MODEL, MODEL, INPUTS)
+    parity = check_parity(MODEL.score(INPUTS), MODEL, INPUTS)
     assert parity.holds
     assert parity.rows == 3000
 
@@ -21,18 +22,30 @@ def test_the_same_model_has_parity() -> None:
 def test_one_leaf_that_is_off_fails_with_the_numbers() -> None:
     damaged = CountingModel(Counted("distance", (SHARES[0] + 0.002, *SHARES[1:])))
     with pytest.raises(TrainingFailed, match=r"\d+ of 3000 rows differ, by up to 0.002"):
-        check_parity(MODEL, damaged, INPUTS)
+        check_parity(MODEL.score(INPUTS), damaged, INPUTS)
 
 
 def test_rounding_is_allowed() -> None:
     rounded = CountingModel(Counted("distance", tuple(share + 1e-6 for share in SHARES)))
-    assert check_parity(MODEL, rounded, INPUTS).largest_difference == pytest.approx(1e-6)
+    assert check_parity(MODEL.score(INPUTS), rounded, INPUTS).largest_difference == pytest.approx(1e-6)
 
 
 def test_a_score_that_is_no_number_has_no_parity_even_with_itself() -> None:
     broken = CountingModel(Counted("distance", (float("nan"),) * 12))
     with pytest.raises(TrainingFailed, match="3000 of 3000"):
-        check_parity(broken, broken, INPUTS)
+        check_parity(broken.score(INPUTS), broken, INPUTS)
+
+
+class Refusing(CountingModel):
+    """Cannot score what it has not seen."""
+
+    def score(self, inputs: object) -> npt.NDArray[np.float64]:
+        raise ModelFailed("model: unknown category")
+
+
+def test_a_package_that_cannot_score_a_row_has_no_parity() -> None:
+    with pytest.raises(TrainingFailed, match=r"expected scores of 3000 rows, .*; model: unknown category"):
+        check_parity(MODEL.score(INPUTS), Refusing(MODEL.counted), INPUTS)
 
 
 def test_real_rows_come_first_and_then_odd_ones() -> None:

@@ -9,6 +9,7 @@ import pytest
 from seatrial.errors import ProductFileInvalid, TrainingFailed
 from seatrial.facts.model import Comparison, Model
 from seatrial.measures.calibration import CalibrationMap, calibrate
+from seatrial.ports.runtime import Limits
 from seatrial.product.reference import decode_reference
 from seatrial.train.compare import Rival
 from seatrial.train.split import split_by_time
@@ -28,10 +29,17 @@ EXAMPLES = parcels(PRODUCT)
 
 
 class DamagingRuntime(CountingRuntime):
-    """Loads another model than the one in the package."""
+    """Loads another model than the one in the package; of converted packages only, if it is told so."""
 
-    def load(self, package: bytes) -> CountingModel:
+    def __init__(self, *, natively_too: bool) -> None:
+        self.natively_too = natively_too
+        self.limits: list[Limits | None] = []
+
+    def load(self, package: bytes, limits: Limits | None = None) -> CountingModel:
+        self.limits.append(limits)
         fitted = super().load(package)
+        if fitted.isolated and not self.natively_too:
+            return fitted
         return CountingModel(Counted(fitted.counted.column, fitted.counted.shares[::-1]))
 
 
@@ -107,9 +115,36 @@ def test_the_package_is_held_against_the_fitted_model() -> None:
 
 def test_a_package_that_scores_otherwise_is_refused_and_not_stored() -> None:
     artifacts = MemoryArtifacts()
-    with pytest.raises(TrainingFailed, match="rows differ"):
-        trained(artifacts, runtime=DamagingRuntime())
+    with pytest.raises(TrainingFailed, match=r"(?s)rows differ.*own library instead: .*rows differ"):
+        trained(artifacts, runtime=DamagingRuntime(natively_too=True))
     assert not artifacts.bodies
+
+
+def test_a_model_whose_conversion_scores_otherwise_is_served_by_its_own_library_and_says_why() -> None:
+    artifacts = MemoryArtifacts()
+    runtime = DamagingRuntime(natively_too=False)
+    model = trained(artifacts, runtime=runtime)
+    assert model.served_by == "native"
+    assert "rows differ" in model.not_converted
+    assert model.parity.holds
+    assert CountingRuntime().load(artifacts.get(model.artifact)).isolated
+    assert runtime.limits == [Limits(5.0, 2**31)] * 2
+    card = artifacts.get(model.card).decode()
+    assert "- Served by its own library, in a process of its own" in card
+    assert "- Not converted to ONNX, because: package: expected the fitted model's scores" in card
+
+
+def test_a_model_that_is_converted_says_so() -> None:
+    artifacts = MemoryArtifacts()
+    model = trained(artifacts)
+    assert (model.served_by, model.not_converted) == ("onnx", "")
+    assert "- Served by ONNX Runtime" in artifacts.get(model.card).decode()
+
+
+def test_a_model_of_an_older_workspace_was_converted() -> None:
+    stored = msgspec.to_builtins(trained(MemoryArtifacts()))
+    del stored["served_by"], stored["not_converted"]
+    assert msgspec.convert(stored, Model).served_by == "onnx"
 
 
 def test_the_id_does_not_depend_on_when_or_how_fast() -> None:

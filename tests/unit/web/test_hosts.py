@@ -42,3 +42,8 @@ def test_a_page_is_of_a_host_only_with_its_port(origin: str, same: bool) -> None
 
 def test_without_a_host_no_page_is_of_it() -> None:
     assert not is_same_host("null", "")
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "", "//", "null"])
+def test_an_origin_that_is_no_url_is_of_no_host(origin: str) -> None:
+    assert not is_same_host(origin, "127.0.0.1:8400")

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from datetime import timedelta
 from typing import Any, Self
 
@@ -11,11 +11,13 @@ import msgspec
 import pytest
 
 from seatrial.cycle.publish import next_tables
-from seatrial.facts.records import decode_prediction
+from seatrial.facts.records import decode_predictions
 from seatrial.product.product import Product
 from seatrial.serve.serving import Serving
-from seatrial.web.hosts import own_hosts
+from seatrial.web.hosts import LOOPBACK, own_hosts
 from seatrial.web.scoring.app import ScoringApp
+from seatrial.web.scoring.asgi import AsgiApp
+from seatrial.web.scoring.guard import OpenGuard
 from tests.fakes.artifacts import MemoryArtifacts
 from tests.fakes.clock import MemoryClock
 from tests.fakes.journal import MemoryJournal, MemoryJournalWriter
@@ -68,7 +70,8 @@ class Door:
         runtime = NamedRuntime(price=self.model)
         clock = MemoryClock(START)
         self.serving = Serving("hotel", self.source, self.artifacts, runtime, self.writer, clock)
-        self.app = ScoringApp([self.serving], **options)
+        hosts = options.pop("hosts", LOOPBACK)
+        self.app = AsgiApp(ScoringApp([self.serving], guard=OpenGuard(hosts), **options))
         self.runner = asyncio.Runner()
 
     def __enter__(self) -> Self:
@@ -116,7 +119,7 @@ def test_a_prediction_is_answered_with_id_score_decision_and_release() -> None:
     assert (first["key"], first["decision"], second["decision"]) == ("b1", False, True)
     assert (second["score"], second["variant"]) == (pytest.approx(0.9), "live")
     [segment] = door.journal.sealed()
-    ids = [decode_prediction(record).prediction_id for record in segment.records]
+    ids = [name for record in segment.records for name in decode_predictions(record).prediction_id]
     assert ids == [first["prediction_id"], second["prediction_id"]]
 
 
@@ -187,6 +190,53 @@ def test_what_http_refuses_has_its_status_a_code_and_a_request_id(
     assert "Traceback" not in answer.body.decode()
 
 
+def _tensors(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    kinds = {"price": "FP64", "nights": "INT64"}
+    columns = [
+        {
+            "name": name,
+            "shape": [len(rows)],
+            "datatype": kinds.get(name, "BYTES"),
+            "data": [one[name] for one in rows],
+        }
+        for name in rows[0]
+    ]
+    return {"inputs": columns}
+
+
+@pytest.mark.parametrize(
+    ("path", "member", "body"),
+    [
+        (PREDICT, "error", lambda rows: {"rows": rows}),
+        ("/v2/models/hotel/infer", "error", _tensors),
+        ("/invocations", "message", lambda rows: {"instances": rows}),
+    ],
+)
+def test_the_sentence_of_a_refusal_names_the_first_faults_as_some_clients_show_nothing_else(
+    path: str, member: str, body: Callable[[list[dict[str, Any]]], dict[str, Any]]
+) -> None:
+    with Door() as door:
+        one = door.ask("POST", path, body([row(1), row(2, price=-1.0)]))
+        many = door.ask("POST", path, body([row(number, nights=-1) for number in range(7)]))
+    assert (one.status, many.status) == (400, 400)
+    (fault,) = one.json["details"]
+    assert (fault["row"], fault["field"]) == (1, "price")
+    told = f"row 1, price: expected {fault['expected']}, received -1.0"
+    assert one.json[member] == f"1 fault in the request: {told}"
+    assert many.json[member].startswith("7 faults in the request: row 0, nights: expected ")
+    assert many.json[member].endswith("; and 4 more, see details")
+    assert many.json[member].count("row ") == 3
+
+
+def test_the_sentence_of_a_refusal_tells_of_a_tensor_that_is_missing() -> None:
+    tensors = _tensors([row(1)])
+    tensors["inputs"] = [one for one in tensors["inputs"] if one["name"] != "booking"]
+    with Door() as door:
+        answer = door.ask("POST", "/v2/models/hotel/infer", tensors)
+    assert answer.json["error"].startswith("1 fault in the request: booking: expected an input of BYTES")
+    assert answer.json["error"].endswith("received none")
+
+
 @pytest.mark.parametrize(
     ("headers", "code"),
     [
@@ -225,8 +275,8 @@ def test_whoever_asks_this_machine_is_answered_and_so_is_a_page_from_here(host: 
 def test_the_host_that_a_server_is_bound_to_is_its_own() -> None:
     for host in ("127.8.8.8:8400", "127.8.8.8"):
         with Door() as door, Door(hosts=own_hosts("127.8.8.8")) as bound:
-            assert door.ask("GET", "/livez", headers={"host": host}).status == 403
-            assert bound.ask("GET", "/livez", headers={"host": host}).status == 200
+            assert door.ask("GET", "/v1/products/hotel", headers={"host": host}).status == 403
+            assert bound.ask("GET", "/v1/products/hotel", headers={"host": host}).status == 200
 
 
 def test_a_json_type_with_parameters_is_json() -> None:
@@ -253,7 +303,10 @@ def test_a_trace_is_kept_with_the_prediction() -> None:
         door.predict(row(1), headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"})
         door.predict(row(2), headers={"traceparent": "nonsense"})
     [segment] = door.journal.sealed()
-    assert [decode_prediction(record).trace_id for record in segment.records] == [TRACE, None]
+    assert [name for record in segment.records for name in decode_predictions(record).trace_id] == [
+        TRACE,
+        None,
+    ]
 
 
 def test_alive_without_a_release_but_not_ready() -> None:
@@ -288,7 +341,7 @@ def test_a_journal_that_fails_is_a_503_with_retry_after() -> None:
 
 
 def test_something_unforeseen_is_a_500_that_says_nothing_of_the_inside() -> None:
-    def secret() -> str:
+    def secret(rows: int) -> list[str]:
         raise RuntimeError("a secret of the inside")
 
     with Door() as door:

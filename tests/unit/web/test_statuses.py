@@ -20,7 +20,7 @@ def test_every_error_that_can_be_raised_has_a_status() -> None:
 
 
 def test_what_can_be_retried_never_blames_the_caller_for_good() -> None:
-    assert {status for kind, status in STATUS.items() if kind.retryable} <= {409, 503, 504}
+    assert {status for kind, status in STATUS.items() if kind.retryable} <= {409, 429, 502, 503, 504}
     assert not {status for kind, status in STATUS.items() if not kind.retryable} & {503, 504}
 
 

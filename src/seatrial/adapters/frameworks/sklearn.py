@@ -1,79 +1,87 @@
-"""scikit-learn pipelines: a fitted prototype or a factory, fitted again on our encoding, packaged as ONNX."""
+"""scikit-learn pipelines: a fitted prototype or a factory, fitted again on our encoding, and packaged."""
 
-import hashlib
 import importlib.util
-import io
-import sys
-import threading
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
+from seatrial.adapters.frameworks.boosters import lightgbm_text, probes
+from seatrial.adapters.frameworks.conversion import (
+    Converted,
+    by_column,
+    convert,
+    takes_matrix,
+    takes_names,
+)
+from seatrial.adapters.frameworks.folder import find, first_line
+from seatrial.adapters.frameworks.native import package_natively, tensors
+from seatrial.adapters.runtimes.estimator import frame, probabilities
+from seatrial.adapters.runtimes.package import (
+    LIGHTGBM_PART,
+    ONNX_PART,
+    PROBES_PART,
+    Manifest,
+    write_package,
+)
 from seatrial.errors import MissingExtra, TrainingFailed
 from seatrial.product.features import Feature
 from seatrial.product.product import Product
 from seatrial.train.ports import Inputs
 
 _LIBRARIES = {"sklearn": "scikit-learn", "skl2onnx": "skl2onnx", "onnx": "onnx", "joblib": "joblib"}
-_OPSET = {"": 17, "ai.onnx.ml": 3}
+_BOOSTERS = {"lightgbm", "xgboost"}
 _CATEGORIES = 30
-
-
-_CONVERTING = threading.Lock()
 
 
 @dataclass(frozen=True)
 class SklearnFitted:
-    """A fitted pipeline and the order of columns that it was fitted on."""
+    """A fitted pipeline and the order of columns that it was fitted on.
+
+    `sources` are the texts of the product folder's modules that its classes may come from.
+    """
 
     pipeline: Any
     columns: tuple[str, ...]
+    name: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def score(self, inputs: Inputs) -> npt.NDArray[np.float64]:
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
 
+        rows = frame(inputs, self.columns)
         try:
             # On a busy machine a second thread makes a small batch wait for it, many times over.
             with threadpool_limits(1):
-                probabilities = self.pipeline.predict_proba(_frame(inputs, self.columns))
+                return probabilities(self.pipeline, rows, rows.height)
         except Exception as error:
             raise TrainingFailed(
-                f"estimator: the fitted pipeline cannot score rows ({_first_line(error)}); rows with unseen "
+                f"estimator: the fitted pipeline cannot score rows ({first_line(error)}); rows with unseen "
                 "categories or missing values come in serving too: encode and impute them in the pipeline"
             ) from error
-        return np.asarray(probabilities[:, 1], dtype=np.float64)
 
     def package(self, features: Sequence[Feature]) -> bytes:
-        from skl2onnx import convert_sklearn
-        from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+        try:
+            converted = convert(self.pipeline, self.columns, features)
+        except Exception as error:
+            raise TrainingFailed(
+                f"estimator: {describe(self.pipeline)} cannot be converted to ONNX "
+                f"({type(error).__name__}: {first_line(error)}); use steps that skl2onnx knows"
+            ) from error
+        parts = {ONNX_PART: converted.model, **_fast_rows(converted)}
+        manifest = Manifest(
+            kind="onnx", estimator=self.name, inputs=converted.inputs, libraries=_converters(self.pipeline)
+        )
+        return write_package(manifest, parts)
 
-        categorical = {feature.name for feature in features if feature.categorical}
-        types = [
-            (name, (StringTensorType if name in categorical else FloatTensorType)([None, 1]))
-            for name in self.columns
-        ]
-        with _quiet_conversion():
-            try:
-                model = convert_sklearn(
-                    self.pipeline,
-                    name="seatrial",  # the default is random, and the package would never be the same twice
-                    initial_types=types,
-                    options={"zipmap": False},
-                    target_opset=_OPSET,
-                )
-            except Exception as error:
-                raise TrainingFailed(
-                    f"estimator: {_describe(self.pipeline)} cannot be converted to ONNX "
-                    f"({type(error).__name__}: {_first_line(error)}); use steps that skl2onnx knows"
-                ) from error
-        return _canonical(model)
+    def package_natively(self, features: Sequence[Feature]) -> bytes:
+        inputs = tensors(self.columns, features)
+        if takes_matrix(self.pipeline, self.columns, inputs) and not takes_names(self.pipeline):
+            return package_natively(self.pipeline.steps[1][1], self.name, inputs, sources=self.sources)
+        return package_natively(self.pipeline, self.name, inputs, columns=self.columns, sources=self.sources)
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,7 @@ class SklearnEstimator:
     name: str
     pipeline: Any
     columns: tuple[str, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def fit(
         self, inputs: Inputs, labels: npt.NDArray[np.bool_], features: Sequence[Feature], seed: int
@@ -91,17 +100,17 @@ class SklearnEstimator:
 
         columns = self.columns or tuple(feature.name for feature in features)
         pipeline = clone(self.pipeline)
-        pipeline.set_params(**{name: seed for name in pipeline.get_params() if _is_seed(name)})
+        pipeline.set_params(**_settings(pipeline, seed))
         try:
             # Numbers, not flags: the converter labels classes by integers.
-            pipeline.fit(_frame(inputs, columns), labels.astype(np.int64))
+            pipeline.fit(frame(inputs, columns), labels.astype(np.int64))
         except Exception as error:
             raise TrainingFailed(
                 f"estimator {self.name}: could not be fitted on {labels.size} rows of "
-                f"{', '.join(columns)} ({type(error).__name__}: {_first_line(error)})"
+                f"{', '.join(columns)} ({type(error).__name__}: {first_line(error)}).\n{_given(pipeline)}"
             ) from error
         _check_classes(pipeline, self.name)
-        return SklearnFitted(pipeline, columns)
+        return SklearnFitted(pipeline, columns, self.name, self.sources)
 
 
 class SklearnFramework:
@@ -114,13 +123,8 @@ class SklearnFramework:
 
     def load(self, product: Product) -> SklearnEstimator:
         named = product.file.model.estimator
-        if product.folder is None:
-            raise TrainingFailed(
-                f"estimator {named}: the product was read from a bundle, without the folder that holds its "
-                "estimator; read it from its folder to train"
-            )
-        factory = ":" in named
-        made = _make(product.folder, named) if factory else _open(product, product.folder / named)
+        found = find(product)
+        made = found.estimator
         if not hasattr(made, "fit") or not hasattr(made, "predict_proba"):
             raise TrainingFailed(
                 f"estimator {named}: expected a scikit-learn classifier with predict_proba, "
@@ -128,8 +132,8 @@ class SklearnFramework:
             )
         names = tuple(feature.name for feature in product.features)
         columns = _known_columns(made, names, named)
-        pipeline = _by_column(made, columns or names)
-        return SklearnEstimator(f"{named}: {_describe(made)}", pipeline, columns)
+        pipeline = by_column(made, columns or names)
+        return SklearnEstimator(f"{named}: {describe(made)}", pipeline, columns, found.sources)
 
     def linear(self, features: Sequence[Feature]) -> SklearnEstimator:
         from sklearn.compose import ColumnTransformer
@@ -148,66 +152,53 @@ class SklearnFramework:
         return SklearnEstimator("linear", Pipeline([("columns", columns), ("model", model)]))
 
 
-def _open(product: Product, path: Path) -> Any:
-    """The prototype in a file, opened only with consent: opening it runs what its author put inside."""
-    import joblib
+def describe(estimator: Any) -> str:
+    """The classes of a pipeline's steps in order."""
+    steps = [step for _, step in estimator.steps] if hasattr(estimator, "steps") else [estimator]
+    return " → ".join(type(step).__name__ for step in steps)
 
-    if not path.is_file():
-        raise TrainingFailed(
-            f"estimator: no file {path.name} in {path.parent}; put the fitted prototype there"
-        )
-    body = path.read_bytes()
-    found = f"sha256:{hashlib.sha256(body).hexdigest()}"
-    consented = product.file.model.consented
-    if found != consented:
-        raise TrainingFailed(
-            f"estimator {path.name}: its digest is {found}, consent was given to {consented or 'none'}. Opening "
-            "the file runs code that is inside it; if you know who made it, consent in product.yaml with\n"
-            f"model:\n  consented: {found}"
-        )
+
+def _fast_rows(converted: Converted) -> dict[str, bytes]:
+    """LightGBM's own model beside the converted one, where it is all there is and takes the same matrix."""
+    text = lightgbm_text(converted.estimator)
+    if text is None or len(converted.inputs) != 1 or converted.inputs[0].text:
+        return {}
+    rows = probes(text, len(converted.inputs[0].features))
+    return {LIGHTGBM_PART: text, PROBES_PART: rows.tobytes()}
+
+
+def _converters(pipeline: Any) -> dict[str, str]:
+    """The versions of the libraries that fitted and converted it."""
+    steps = [step for _, step in pipeline.steps] if hasattr(pipeline, "steps") else [pipeline]
+    boosters = {_library(step) for step in steps} & _BOOSTERS
+    names = {"numpy", "onnx", "scikit-learn", "skl2onnx", *boosters, *(("onnxmltools",) if boosters else ())}
+    return {name: found for name in sorted(names) if (found := _version(name))}
+
+
+def _version(name: str) -> str:
     try:
-        with _importable(path.parent):
-            return joblib.load(io.BytesIO(body))
-    except Exception as error:
-        raise TrainingFailed(
-            f"estimator {path.name}: expected a fitted scikit-learn pipeline written by joblib.dump, and could "
-            f"not open it ({type(error).__name__}: {_first_line(error)})"
-        ) from error
+        return version(name)
+    except PackageNotFoundError:
+        # The same library is distributed under several names.
+        return ""
 
 
-def _make(folder: Path, named: str) -> Any:
-    """What the factory `module:function` beside the product file returns."""
-    module_name, _, function_name = named.partition(":")
-    path = folder.joinpath(*module_name.split(".")).with_suffix(".py")
-    if not path.is_file():
-        raise TrainingFailed(f"estimator {named}: no file {path.name} in {path.parent}")
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        with _importable(folder):
-            spec.loader.exec_module(module)
-            return getattr(module, function_name)()
-    except Exception as error:
-        raise TrainingFailed(
-            f"estimator {named}: expected {path.name} to define {function_name}(), which returns an unfitted "
-            f"pipeline; it raised {type(error).__name__}: {_first_line(error)}"
-        ) from error
+def _settings(pipeline: Any, seed: int) -> dict[str, int]:
+    """The seed for every step, and one thread for those that would take several."""
+    parameters = pipeline.get_params()
+    settings = {}
+    for name, value in parameters.items():
+        owner, _, last = name.rpartition("__")
+        if last == "random_state":
+            settings[name] = seed
+        # In scikit-learn None is one thread; in these libraries it is every core, for a single row too.
+        if last == "n_jobs" and (value is not None or _library(parameters.get(owner, pipeline)) in _BOOSTERS):
+            settings[name] = 1
+    return settings
 
 
-@contextmanager
-def _importable(folder: Path) -> Iterator[None]:
-    """Modules of the folder can be imported, and are forgotten afterwards: another product may use their names."""
-    known = set(sys.modules)
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))
-        for name in set(sys.modules) - known:
-            if folder in Path(getattr(sys.modules[name], "__file__", None) or "/").parents:
-                del sys.modules[name]
+def _library(estimator: Any) -> str:
+    return type(estimator).__module__.partition(".")[0]
 
 
 def _known_columns(pipeline: Any, names: tuple[str, ...], named: str) -> tuple[str, ...]:
@@ -229,71 +220,27 @@ def _known_columns(pipeline: Any, names: tuple[str, ...], named: str) -> tuple[s
     return known
 
 
-def _by_column(pipeline: Any, columns: Sequence[str]) -> Any:
-    """The pipeline, taking one input per column: what the converter cannot do for a bare model."""
-    from sklearn.base import clone
-    from sklearn.compose import ColumnTransformer
-    from sklearn.pipeline import Pipeline
-
-    first = pipeline.steps[0][1] if isinstance(pipeline, Pipeline) else pipeline
-    if isinstance(first, ColumnTransformer):
-        return clone(pipeline)
-    together = ColumnTransformer([("all", "passthrough", list(columns))])
-    return Pipeline([("together", together), ("model", clone(pipeline))])
-
-
 def _check_classes(pipeline: Any, name: str) -> None:
-    classes = [int(label) for label in pipeline.classes_]
+    classes = [int(label) for label in getattr(pipeline, "classes_", ())]
     if classes != [0, 1]:
         raise TrainingFailed(
             f"estimator {name}: expected both outcomes among the rows to fit on, found only {classes}"
         )
 
 
-def _frame(inputs: Inputs, columns: Sequence[str]) -> pl.DataFrame:
-    # A frame, because pipelines choose their columns by name; from Polars, which needs no further library.
-    return pl.DataFrame([_series(name, inputs[name][:, 0]) for name in columns])
-
-
-def _series(name: str, values: npt.NDArray[Any]) -> pl.Series:
-    if values.dtype == object:
-        return pl.Series(name, values.tolist(), dtype=pl.String)
-    return pl.Series(name, np.ascontiguousarray(values))
-
-
-@contextmanager
-def _quiet_conversion() -> Iterator[None]:
-    # Filters belong to the whole process: two conversions at once would restore each other's.
-    with _CONVERTING, warnings.catch_warnings():
-        # skl2onnx writes booleans into integer lists; protobuf below 7, which we hold to, takes them.
-        warnings.filterwarnings(
-            "ignore", message=r".*Expected an int, got a boolean", category=DeprecationWarning
+def _given(pipeline: Any) -> str:
+    """What the estimator is given, and what can be done when it cannot take that."""
+    if takes_names(pipeline):
+        return (
+            "It is given a Polars frame with these names: float32, and text where the contract has text; not a "
+            "pandas frame. Turn it into what the estimator needs in a first step of a pipeline, or speak of columns "
+            "by their position, e.g. categorical_features=[0, 3]"
         )
-        yield
-
-
-def _canonical(model: Any) -> bytes:
-    """The model's bytes, the same in every process: the converter lists operator sets in the order of a hash."""
-    opsets = sorted((opset.domain, opset.version) for opset in model.opset_import)
-    del model.opset_import[:]
-    for domain, version in opsets:
-        model.opset_import.add(domain=domain, version=version)
-    return bytes(model.SerializeToString(deterministic=True))
-
-
-def _describe(estimator: Any) -> str:
-    """The classes of a pipeline's steps in order."""
-    steps = [step for _, step in estimator.steps] if hasattr(estimator, "steps") else [estimator]
-    return " → ".join(type(step).__name__ for step in steps)
-
-
-def _is_seed(parameter: str) -> bool:
-    return parameter.rpartition("__")[2] == "random_state"
+    return (
+        "Numbers come as float32 and missing ones as NaN, text as text and missing text as an empty one: encode text "
+        "and impute in the pipeline"
+    )
 
 
 def _listed(names: set[str]) -> str:
     return ", ".join(sorted(names)) or "none"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

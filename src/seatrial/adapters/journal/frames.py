@@ -7,7 +7,7 @@ tail of zeros, which a loss of power can leave, is no run of empty records.
 
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import msgspec
 
@@ -35,8 +35,10 @@ def header() -> bytes:
     return lead + _LENGTH.pack(zlib.crc32(lead))
 
 
-def framed(records: Iterable[bytes]) -> bytes:
-    """The frames of records, joined. Each record is at most `LARGEST` bytes long."""
+def framed(records: Sequence[bytes]) -> bytes:
+    """The frames of records, joined. Raises ValueError for a record that is longer than `LARGEST`."""
+    if len(records) == 1:
+        return _frame_head(records[0]) + records[0]
     return b"".join(part for record in records for part in (_frame_head(record), record))
 
 
@@ -61,6 +63,8 @@ def reads_again(data: bytes, after: int) -> int | None:
 
 
 def _frame_head(record: bytes) -> bytes:
+    if len(record) > LARGEST:
+        raise ValueError(f"a record of {len(record)} bytes, expected at most {LARGEST}")
     length = _LENGTH.pack(len(record))
     return length + _LENGTH.pack(zlib.crc32(record, zlib.crc32(length)))
 

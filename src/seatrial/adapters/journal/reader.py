@@ -61,10 +61,10 @@ class FileJournalReader:
             self._recover_if_dead(writer)
         return frozenset(file.path.name for file in segments(self._folder) if file.state == OPEN)
 
-    def forget(self, holds: Callable[[bytes], bool]) -> int:
+    def forget(self, rewrite: Callable[[bytes], bytes | None]) -> int:
         if not self._folder.is_dir():
             return 0
-        return sum(_forget(file, holds) for file in kept_aside(self._folder))
+        return sum(_rewrite(file, rewrite) for file in kept_aside(self._folder))
 
     def _writers(self) -> list[str]:
         locks = {path.stem for path in self._folder.glob(f"*.{LOCK}")}
@@ -96,17 +96,18 @@ class FileJournalReader:
         return SegmentFile(self._folder, segment.writer, segment.number, segment.kind, SEALED)
 
 
-def _forget(file: SegmentFile, holds: Callable[[bytes], bool]) -> int:
-    """How much was removed from a segment that was set aside, or a damaged tail."""
+def _rewrite(file: SegmentFile, rewrite: Callable[[bytes], bytes | None]) -> int:
+    """How much was changed in a segment that was set aside, or a damaged tail."""
     data = file.path.read_bytes()
     found = scan(data, file.path.name) if file.state == ASIDE else Scan([], 0, len(data))
     tail = data[found.good :]
-    kept = [record for record in found.records if not holds(record)]
-    left = b"" if tail and holds(tail) else tail
-    if (len(kept), left) == (len(found.records), tail):
-        return 0
-    _replace(file, (header() + framed(kept) if kept else b"") + left)
-    return len(found.records) - len(kept) + (left != tail)
+    records = [rewrite(record) for record in found.records]
+    left = (rewrite(tail) or b"") if tail else tail
+    changed = sum(new != old for new, old in zip(records, found.records, strict=True)) + (left != tail)
+    if changed:
+        kept = [record for record in records if record is not None]
+        _replace(file, (header() + framed(kept) if kept else b"") + left)
+    return changed
 
 
 def _replace(file: SegmentFile, data: bytes) -> None:

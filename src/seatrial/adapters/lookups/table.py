@@ -4,7 +4,8 @@ What was applied is recorded in the same transaction as the rows: a process that
 the table as it was, and the next one goes on.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,13 @@ class StoredTable:
         asked = zip(keys_of(frame, self.environment.on), moments, strict=True)
         rows = list(self.environment.latest(asked))
         return pl.DataFrame([self._column(name, place, rows) for name, place in self._places])
+
+    def pick(self, keys: Mapping[str, Sequence[Any]], moments: Sequence[int | None]) -> dict[str, list[Any]]:
+        """The same without a table: keys, moments and what is found are physical values (times in microseconds)."""
+        columns = [keys[name] for name in self.environment.on]
+        asked = zip(zip(*columns, strict=True), moments if self._timed else repeat(TIMELESS), strict=False)
+        rows = list(self.environment.latest(asked))
+        return {name: [None if row is None else row[place] for row in rows] for name, place in self._places}
 
     def _column(self, name: str, place: int, rows: list[list[Any] | None]) -> pl.Series:
         values = [None if row is None else row[place] for row in rows]

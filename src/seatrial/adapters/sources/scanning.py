@@ -14,6 +14,7 @@ from seatrial.adapters.sources.broken import BrokenLines
 from seatrial.adapters.sources.csv_text import scan_csv
 from seatrial.adapters.sources.files import placed
 from seatrial.adapters.sources.formats import format_of, read_file, scan_binary
+from seatrial.adapters.sources.found import Found
 from seatrial.adapters.sources.places import find_files, may_pass
 from seatrial.contract.zones import in_zone
 from seatrial.data.reading import common_type
@@ -43,18 +44,37 @@ def scannable(asked: Asked) -> Iterator[Scannable]:
     with TemporaryDirectory(prefix="seatrial-") as folder:
         frames, unreadable, places = [], [BrokenLines().frame()], []
         for number, file in enumerate(find_files(asked)):
-            with asked.telling(f"cannot read {file.place}"):
-                kind = format_of(file.place, asked.source.format)
-                spare = Path(folder) / str(number)
-                spare.mkdir()
-                local = asked.retries.call(partial(file.fetch, spare), may_pass)
-                rows, broken = _scanned(local, kind, asked.source.csv)
-                rows.collect_schema()
+            spare = Path(folder) / str(number)
+            spare.mkdir()
+            rows, broken = _brought(asked, file, spare)
             frames.append(rows)
-            unreadable.append(placed(broken, file.place))
+            unreadable.append(broken)
             places.append(file.place)
-        rows, zone = _stacked(asked, frames, places), asked.source.timezone
-        yield Scannable(in_zone(rows, zone) if zone else rows, pl.concat(unreadable), tuple(places))
+        rows = _stacked(asked, frames, places)
+        yield Scannable(_zoned(asked, rows), pl.concat(unreadable), tuple(places))
+
+
+@contextmanager
+def opened(asked: Asked, file: Found) -> Iterator[Scannable]:
+    """One of the files that `find_files` told, as `scannable` gives them. Raises SourceFailed when it is unreadable."""
+    with TemporaryDirectory(prefix="seatrial-") as folder:
+        rows, broken = _brought(asked, file, Path(folder))
+        yield Scannable(_zoned(asked, rows), broken, (file.place,))
+
+
+def _brought(asked: Asked, file: Found, folder: Path) -> tuple[pl.LazyFrame, pl.DataFrame]:
+    """The file's rows and its lines that are none, from where it lies or from a copy in the folder."""
+    with asked.telling(f"cannot read {file.place}"):
+        kind = format_of(file.place, asked.source.format)
+        local = asked.retries.call(partial(file.fetch, folder), may_pass)
+        rows, broken = _scanned(local, kind, asked.source.csv)
+        rows.collect_schema()
+    return rows, placed(broken, file.place)
+
+
+def _zoned(asked: Asked, rows: pl.LazyFrame) -> pl.LazyFrame:
+    zone = asked.source.timezone
+    return in_zone(rows, zone) if zone else rows
 
 
 def _scanned(file: Path, kind: str, written: CsvFormat) -> tuple[pl.LazyFrame, pl.DataFrame]:

@@ -39,13 +39,14 @@ class Pages:
         )
         self._templates.filters |= {filter_.__name__: filter_ for filter_ in FILTERS}
 
-    def index(self, products: Sequence[Summary]) -> str:
-        """The list of products."""
-        return self._templates.get_template("index.html").render(products=products)
+    def index(self, products: Sequence[Summary], caller: str = "") -> str:
+        """The list of products. `caller` is the name of who is signed in, here and on the other pages."""
+        return self._templates.get_template("index.html").render(products=products, caller=caller)
 
-    def product(self, shown: Picture, acts: Mapping[str, bool]) -> str:
+    def product(self, shown: Picture, acts: Mapping[str, bool], caller: str = "") -> str:
         """One product's page; `acts` says which forms it offers."""
         return self._templates.get_template("product.html").render(
+            caller=caller,
             p=shown,
             acts=acts,
             chart=_chart(shown),
@@ -55,9 +56,15 @@ class Pages:
             nothing=Estimate(value=0.0),
         )
 
-    def refusal(self, status: int, message: str) -> str:
+    def refusal(self, status: int, message: str, caller: str = "") -> str:
         """A page that says why not."""
-        return self._templates.get_template("refusal.html").render(status=status, message=message)
+        return self._templates.get_template("refusal.html").render(
+            status=status, message=message, caller=caller
+        )
+
+    def login(self, after: str, message: str = "") -> str:
+        """The form to sign in with a token; `after` is the page that comes next, `message` says why it failed."""
+        return self._templates.get_template("login.html").render(after=after, message=message, caller="")
 
 
 def _chart(shown: Picture) -> Markup:

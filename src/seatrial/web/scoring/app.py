@@ -1,263 +1,176 @@
-"""The data plane over HTTP: an ASGI application without a framework."""
+"""The data plane over HTTP: one application for every door, whatever server stands in front of it."""
 
-import logging
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from typing import Any, TypeVar
+import asyncio
+import itertools
+import secrets
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from seatrial.errors import NotFound, Overloaded, RequestInvalid, SeatrialError
-from seatrial.serve.request import Request
+from seatrial.errors import Overloaded, QuotaExceeded, RequestInvalid, SeatrialError
+from seatrial.facts.token import masked_bytes
+from seatrial.serve.counters import SECONDS, Histogram
 from seatrial.serve.serving import Serving
-from seatrial.web.hosts import LOOPBACK, host_of, is_same_host
-from seatrial.web.scoring.headers import deadline_seconds, header_map, request_id, trace_id
-from seatrial.web.scoring.messages import OutcomesBody, PredictBody, predict_answer, product_shown
-from seatrial.web.scoring.metrics import CONTENT_TYPE, metrics_text
-from seatrial.web.scoring.refusals import (
-    Refusal,
-    foreign_host,
-    foreign_origin,
-    malformed,
-    too_large,
-    too_many,
-    unknown_path,
-    wrong_method,
-    wrong_type,
-)
+from seatrial.web.hosts import LOOPBACK
+from seatrial.web.scoring.call import JSON, Call, Door, Guard, Reply
+from seatrial.web.scoring.guard import OpenGuard
+from seatrial.web.scoring.headers import sound_request_id
+from seatrial.web.scoring.health import HealthDoor
+from seatrial.web.scoring.metrics import Metrics
+from seatrial.web.scoring.metrics_workers import Colleagues
+from seatrial.web.scoring.mlflow import MlflowDoor
+from seatrial.web.scoring.native import NativeDoor
+from seatrial.web.scoring.oip import OipDoor
+from seatrial.web.scoring.refusals import Refusal, told_faults, unknown_path
+from seatrial.web.scoring.routes import route_of
 from seatrial.web.scoring.statuses import status_of
+from seatrial.web.scoring.tracing import Tracing
+from seatrial.web.scoring.unforeseen import Unforeseen
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-BodyT = TypeVar("BodyT")
-_JSON = "application/json"
-_LONGEST_KEY = 255
-_log = logging.getLogger(__name__)
-
-
-class Call(msgspec.Struct, frozen=True):
-    """One HTTP request as the routes need it: where to, its headers, and a way to its body."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    receive: Receive
-
-
-class Reply(msgspec.Struct, frozen=True):
-    """An HTTP answer."""
-
-    status: int
-    body: bytes
-    content_type: str = _JSON
-    headers: tuple[tuple[str, str], ...] = ()
+_encode = msgspec.json.Encoder().encode
+_UNFORESEEN = "unforeseen"
 
 
 class ScoringApp:
-    """Serves the products of `servings` under /v1/products/{product}, and says how it is."""
+    """Serves the products of `servings`, and says how it is."""
 
     def __init__(
         self,
         servings: Sequence[Serving],
         *,
-        hosts: Sequence[str] = LOOPBACK,
+        guard: Guard | None = None,
+        colleagues: Colleagues | None = None,
+        tracing: Tracing | None = None,
         body_bytes: int = 8 * 1024 * 1024,
+        body_seconds: float = 20.0,
         request_rows: int = 10_000,
     ) -> None:
-        """`body_bytes` and `request_rows` bound what one request may hold; requests for other `hosts` are refused."""
-        self._servings = {serving.product: serving for serving in servings}
-        self._hosts = frozenset(hosts)
-        self._body_bytes = body_bytes
-        self._request_rows = request_rows
-        self._statuses: Counter[tuple[str, int]] = Counter()
-        self._encoder = msgspec.json.Encoder()
-        self._predict_body = msgspec.json.Decoder(PredictBody)
-        self._outcomes_body = msgspec.json.Decoder(OutcomesBody)
+        """`body_bytes`, `body_seconds` and `request_rows` bound what one request may hold and how long it is read.
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One ASGI connection: the server's lifespan, or a request."""
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-        elif scope["type"] == "http":
-            await self._answer(scope, receive, send)
+        Without a guard only callers on this machine are answered; without colleagues, metrics are this worker's alone.
+        """
+        self.servings: Mapping[str, Serving] = {serving.product: serving for serving in servings}
+        self.body_bytes, self.body_seconds = body_bytes, body_seconds
+        self.tracing = tracing
+        for serving in servings if tracing is not None else ():
+            serving.observer = tracing
+        self._responses = defaultdict[tuple[str, int], Histogram](lambda: Histogram(SECONDS))
+        self._metrics = Metrics(self.servings, self._responses, colleagues)
+        self._guard = keeper = guard or OpenGuard(LOOPBACK)
+        self._unforeseen = Unforeseen()
+        self._chores: list[asyncio.Task[None]] = []
+        self._parting: tuple[tuple[str, str], ...] = ()
+        doors: tuple[Door, ...] = (
+            NativeDoor(self.servings, keeper, request_rows=request_rows),
+            OipDoor(self.servings, keeper, body_bytes=body_bytes, request_rows=request_rows),
+            MlflowDoor(self.servings, keeper, body_bytes=body_bytes, request_rows=request_rows),
+            HealthDoor(self.servings, keeper, self._metrics),
+        )
+        self._doors = {segment: door for door in doors for segment in door.segments}
+        self._routes = {path: route_of(path) for path in map(_predict_path, self.servings)}
+        self._prefix, self._numbers = secrets.token_hex(6), itertools.count()
 
-    async def _live(self, receive: Receive, send: Send) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.startup":
-                for serving in self._servings.values():
-                    await serving.start()
-                await send({"type": "lifespan.startup.complete"})
-            elif message["type"] == "lifespan.shutdown":
-                for serving in self._servings.values():
-                    await serving.stop()
-                await send({"type": "lifespan.shutdown.complete"})
-                return
+    async def start(self) -> None:
+        """Load what is live."""
+        self._chores = [asyncio.create_task(chore) for chore in (self._guard.run(), self._metrics.run())]
+        for serving in self.servings.values():
+            await serving.start()
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        call = Call(scope["method"], scope["path"], header_map(scope["headers"]), receive)
-        name = request_id(call.headers.get("x-request-id"))
+    def drain(self) -> None:
+        """Say that the server is going down, and still answer; callers are asked to connect elsewhere."""
+        self._parting = (("connection", "close"),)
+        for serving in self.servings.values():
+            serving.drain()
+
+    async def stop(self) -> None:
+        """Answer what waits, and end."""
+        for serving in self.servings.values():
+            await serving.stop()
+        for chore in self._chores:
+            chore.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
+        self._metrics.close()
+        if self.tracing is not None:
+            await asyncio.to_thread(self.tracing.close)
+
+    async def answer(self, call: Call) -> Reply:
+        """The answer to a request, whatever happens; `x-request-id` names it."""
+        began = time.perf_counter()
+        given = call.headers.get("x-request-id")
+        name = given if given and sound_request_id(given) else f"{self._prefix}{next(self._numbers):08x}"
+        door = self._doors.get(
+            call.path[1 : call.path.find("/", 1)] if call.path.count("/") > 1 else call.path[1:]
+        )
         try:
-            reply = await self._reply(call)
+            reply = await (self._nowhere if door is None else door.reply)(call)
         except Exception as error:  # noqa: BLE001 - a caller gets an answer, never a broken connection
-            reply = self._refused(error, name)
-        self._statuses[_pattern(call.path), reply.status] += 1
-        headers = [
+            reply = self._refused(error, name, door, call)
+        route = self._routes.get(call.path) or route_of(call.path)
+        self._responses[route, reply.status].observe(time.perf_counter() - began)
+        headers = (
             ("content-type", reply.content_type),
-            ("content-length", str(len(reply.body))),
             ("x-request-id", name),
             *reply.headers,
-        ]
-        lines = [(field.encode("latin-1"), value.encode("latin-1")) for field, value in headers]
-        await send({"type": "http.response.start", "status": reply.status, "headers": lines})
-        body = b"" if call.method == "HEAD" else reply.body
-        await send({"type": "http.response.body", "body": body})
+            *self._parting,
+        )
+        return Reply(reply.status, reply.body, reply.content_type, headers)
 
-    async def _reply(self, call: Call) -> Reply:
-        self._check_caller(call)
-        match call.path.split("/")[1:]:
-            case ["livez"]:
-                return self._shown(call, {"status": "alive"})
-            case ["readyz" | "healthz"]:
-                return self._ready(call)
-            case ["metrics"]:
-                _expect(call, "GET", "HEAD")
-                body = metrics_text(self._servings.values(), self._statuses)
-                return Reply(200, body.encode(), CONTENT_TYPE)
-            case ["v1", "products", product]:
-                return self._shown(call, product_shown(self._serving(product)))
-            case ["v1", "products", product, "predict"]:
-                return await self._predict(call, self._serving(product))
-            case ["v1", "products", product, "outcomes"]:
-                return await self._outcomes(call, self._serving(product))
+    async def _nowhere(self, call: Call) -> Reply:
         raise unknown_path(call.path)
 
-    def _check_caller(self, call: Call) -> None:
-        """Without tokens, no page of another site may make a browser act here, by whatever name it calls us."""
-        host, origin = call.headers.get("host", ""), call.headers.get("origin")
-        if host_of(host) not in self._hosts:
-            raise foreign_host(host, sorted(self._hosts))
-        if origin is not None and not is_same_host(origin, host):
-            raise foreign_origin(origin, host)
-
-    def _ready(self, call: Call) -> Reply:
-        states = {name: "ready" if serving.ready else "not ready" for name, serving in self._servings.items()}
-        ready = all(serving.ready for serving in self._servings.values())
-        return self._shown(call, {"ready": ready, "products": states}, 200 if ready else 503)
-
-    def _shown(self, call: Call, body: object, status: int = 200) -> Reply:
-        _expect(call, "GET", "HEAD")
-        return Reply(status, self._encoder.encode(body))
-
-    async def _predict(self, call: Call, serving: Serving) -> Reply:
-        body = await self._body(call, self._predict_body)
-        if len(body.rows) > self._request_rows:
-            raise too_many(len(body.rows), self._request_rows)
-        request = Request(
-            rows=body.rows,
-            partial=body.partial,
-            idempotency_key=_idempotency_key(body, call),
-            trace_id=trace_id(call.headers.get("traceparent")),
-            received_at=serving.now(),
-        )
-        deadline = deadline_seconds(call.headers.get("x-envoy-expected-rq-timeout-ms"))
-        answers = await serving.predict(request, deadline)
-        return Reply(200, self._encoder.encode(predict_answer(serving, answers)))
-
-    async def _outcomes(self, call: Call, serving: Serving) -> Reply:
-        body = await self._body(call, self._outcomes_body)
-        if len(body.outcomes) > self._request_rows:
-            raise too_many(len(body.outcomes), self._request_rows)
-        receipt = await serving.accept(body.outcomes)
-        return Reply(200, self._encoder.encode(receipt))
-
-    def _serving(self, product: str) -> Serving:
-        serving = self._servings.get(product)
-        if serving is None:
-            raise NotFound(f"no product {product!r} is served here; served: {', '.join(self._servings)}")
-        return serving
-
-    async def _body(self, call: Call, decoder: msgspec.json.Decoder[BodyT]) -> BodyT:
-        _expect(call, "POST")
-        # A browser sends this type to another site only after asking; without a type it would not ask.
-        given = call.headers.get("content-type", "")
-        if given.split(";")[0].strip().lower() != _JSON:
-            raise wrong_type(given)
-        try:
-            return decoder.decode(await self._bytes(call))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise malformed(str(error)) from error
-
-    async def _bytes(self, call: Call) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        more = True
-        while more:
-            message = await call.receive()
-            if message["type"] == "http.disconnect":
-                raise Refusal(499, "client_gone", "the client went away")
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > self._body_bytes:
-                raise too_large(self._body_bytes)
-            more = message.get("more_body", False)
-        return b"".join(parts)
-
-    def _refused(self, error: Exception, name: str) -> Reply:
+    def _refused(self, error: Exception, name: str, door: Door | None, call: Call) -> Reply:
         """The answer to an error: what a caller can act on, never a traceback."""
-        body: dict[str, object]
-        headers: tuple[tuple[str, str], ...] = ()
-        if isinstance(error, Refusal):
-            status, headers = error.status, error.headers
-            body = {"error": str(error), "code": error.code, "details": error.details}
-        elif isinstance(error, SeatrialError):
-            status = status_of(error)
-            details = error.faults if isinstance(error, RequestInvalid) else ()
-            body = {"error": _sentence(error), "code": error.code, "details": details}
-        else:
-            _log.error("request %s failed", name, exc_info=error)
-            status = 500
-            body = {
-                "error": "something went wrong here; name the request id when you ask",
-                "code": "unforeseen",
-            }
-        if status == 503:
-            seconds = error.retry_after if isinstance(error, Overloaded) else 1
-            headers = (*headers, ("retry-after", str(seconds)))
-        return Reply(status, self._encoder.encode({**body, "request_id": name}), headers=headers)
+        status, body, headers = _words(error)
+        if body["code"] == _UNFORESEEN:
+            self._unforeseen.log(error, name)
+        body["request_id"] = name
+        said = _encode(body) if door is None else door.refused(call, status, body)
+        return Reply(status, masked_bytes(said), JSON, headers)
 
 
-def build(*servings: Serving, hosts: Sequence[str] = LOOPBACK) -> ScoringApp:
-    """The ASGI application that serves these products under `hosts`; its lifespan starts and stops them."""
-    return ScoringApp(servings, hosts=hosts)
+def build(
+    *servings: Serving,
+    guard: Guard | None = None,
+    colleagues: Colleagues | None = None,
+    tracing: Tracing | None = None,
+) -> ScoringApp:
+    """The application that serves these products; `start` and `stop` belong to the event loop that calls the rest."""
+    return ScoringApp(servings, guard=guard, colleagues=colleagues, tracing=tracing)
 
 
-def _expect(call: Call, *methods: str) -> None:
-    if call.method not in methods:
-        raise wrong_method(call.method, methods)
+def _predict_path(product: str) -> str:
+    return f"/v1/products/{product}/predict"
 
 
-def _idempotency_key(body: PredictBody, call: Call) -> str | None:
-    key = body.idempotency_key or call.headers.get("idempotency-key")
-    if key and len(key) > _LONGEST_KEY:
-        raise malformed(f"expected an idempotency key of at most {_LONGEST_KEY} characters, got {len(key)}")
-    return key
+def _words(error: Exception) -> tuple[int, dict[str, object], tuple[tuple[str, str], ...]]:
+    """Status, body and headers of an error."""
+    if isinstance(error, Refusal):
+        body: dict[str, object] = {"error": str(error), "code": error.code, "details": error.details}
+        return error.status, body, _with_retry(error.status, error.headers, 1)
+    if isinstance(error, SeatrialError):
+        details = error.faults if isinstance(error, RequestInvalid) else ()
+        body = {"error": _sentence(error), "code": error.code, "details": details}
+        status = status_of(error)
+        seconds = error.retry_after if isinstance(error, Overloaded | QuotaExceeded) else 1
+        return status, body, _with_retry(status, (), seconds)
+    body = {
+        "error": "something went wrong here; name the request id when you ask",
+        "code": _UNFORESEEN,
+        "details": (),
+    }
+    return 500, body, ()
 
 
-def _pattern(path: str) -> str:
-    """The path with the product left out: callers must not be able to fill the counters with their paths."""
-    match path.split("/")[1:]:
-        case ["livez" | "readyz" | "healthz" | "metrics"]:
-            return path
-        case ["v1", "products", _]:
-            return "/v1/products/{product}"
-        case ["v1", "products", _, "predict" | "outcomes" as door]:
-            return f"/v1/products/{{product}}/{door}"
-    return "(other)"
+def _with_retry(
+    status: int, headers: tuple[tuple[str, str], ...], seconds: int
+) -> tuple[tuple[str, str], ...]:
+    told = any(name == "retry-after" for name, _ in headers)
+    return headers if told or status not in (429, 503) else (*headers, ("retry-after", str(seconds)))
 
 
 def _sentence(error: SeatrialError) -> str:
     if isinstance(error, RequestInvalid):
-        return f"{len(error.faults)} faults in the rows; see details"
+        return told_faults(error.faults)
     return str(error)

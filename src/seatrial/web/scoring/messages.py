@@ -1,10 +1,11 @@
 """The JSON bodies of the scoring door."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from seatrial.serve.request import Answers, Fault
+from seatrial.serve.request import Answered, Fault
 from seatrial.serve.serving import Serving
 
 
@@ -22,17 +23,10 @@ class OutcomesBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     outcomes: list[Any]
 
 
-class AnsweredRow(msgspec.Struct, frozen=True):
-    """One answer; `row` is the index of the request row, `fallback` says why the model did not answer."""
+class ActionsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What actions are reported with; the rows are checked one by one."""
 
-    row: int
-    prediction_id: str
-    key: str
-    score: float | None
-    decision: bool
-    release: str
-    variant: str
-    fallback: str | None
+    actions: list[Any]
 
 
 class PredictAnswer(msgspec.Struct, frozen=True):
@@ -40,8 +34,8 @@ class PredictAnswer(msgspec.Struct, frozen=True):
 
     product: str
     release: str
-    predictions: list[AnsweredRow]
-    faults: tuple[Fault, ...]
+    predictions: Sequence[Answered]
+    faults: Sequence[Fault]
 
 
 class ColumnShown(msgspec.Struct, frozen=True):
@@ -62,15 +56,6 @@ class ProductShown(msgspec.Struct, frozen=True):
     model_digest: str
     contract_version: str
     columns: list[ColumnShown]
-
-
-def predict_answer(serving: Serving, answers: Answers) -> PredictAnswer:
-    """The body of a prediction's answer."""
-    rows = [
-        AnsweredRow(row, p.prediction_id, p.key, p.score, p.decision, p.release, p.served.value, p.fallback)
-        for row, p in zip(answers.rows, answers.predictions, strict=True)
-    ]
-    return PredictAnswer(serving.product, serving.live.id, rows, answers.faults)
 
 
 def product_shown(serving: Serving) -> ProductShown:

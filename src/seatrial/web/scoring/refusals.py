@@ -1,6 +1,9 @@
 """What HTTP itself can be refused for, apart from the errors of the inside."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+_TOLD_FAULTS = 3
+_LONGEST_FAULT = 200
 
 
 class Refusal(Exception):
@@ -18,6 +21,26 @@ class Refusal(Exception):
         self.status, self.code = status, code
         self.details, self.headers = tuple(details), tuple(headers)
         super().__init__(message)
+
+
+def faulty(details: Sequence[dict[str, object]]) -> Refusal:
+    """400 with every fault in the details."""
+    return Refusal(400, "request_invalid", told_faults(details), details=details)
+
+
+def told_faults(faults: Sequence[Mapping[str, object]]) -> str:
+    """Faults in a sentence that names the first ones: some clients show their users nothing else of an answer."""
+    told = "; ".join(map(_fault, faults[:_TOLD_FAULTS]))
+    head = f"{len(faults)} fault{'' if len(faults) == 1 else 's'} in the request: {told}"
+    left = len(faults) - _TOLD_FAULTS
+    return f"{head}; and {left} more, see details" if left > 0 else head
+
+
+def _fault(fault: Mapping[str, object]) -> str:
+    row = "" if fault["row"] is None else f"row {fault['row']}"
+    place = ", ".join(filter(None, (row, str(fault["field"]))))
+    text = f"{place}: expected {fault['expected']}, received {fault['received']}".removeprefix(": ")
+    return text if len(text) <= _LONGEST_FAULT else f"{text[: _LONGEST_FAULT - 1]}…"
 
 
 def unknown_path(path: str) -> Refusal:
@@ -51,12 +74,24 @@ def too_many(rows: int, limit: int) -> Refusal:
     )
 
 
-def wrong_type(received: str) -> Refusal:
+def too_slow(seconds: float) -> Refusal:
+    """408: the body did not come in time."""
+    return Refusal(
+        408, "too_slow", f"expected the whole body within {seconds:g} seconds; send it again, faster"
+    )
+
+
+def client_gone() -> Refusal:
+    """499: nobody hears this; it is counted."""
+    return Refusal(499, "client_gone", "the client went away")
+
+
+def wrong_type(received: str, expected: Sequence[str] = ("application/json",)) -> Refusal:
     """415, also for a body without a type."""
     return Refusal(
         415,
         "unsupported_media_type",
-        f"expected the header content-type: application/json, got {received or 'none'}",
+        f"expected the header content-type: {' or '.join(expected)}, got {received or 'none'}",
     )
 
 

@@ -20,6 +20,10 @@ STATUS: dict[type[errors.SeatrialError], int] = {
     errors.StorageFailed: 503,
     errors.NotReady: 503,
     errors.Overloaded: 503,
+    errors.ModelFailed: 503,
+    errors.Unauthorized: 401,
+    errors.QuotaExceeded: 429,
+    errors.ServerFailed: 502,
     errors.JournalUnavailable: 503,
     errors.DeadlineExceeded: 504,
 }

@@ -259,7 +259,7 @@ def test_a_rollback_without_a_predecessor_is_refused_in_words(world: World) -> N
 def test_an_approval_names_the_release_on_trial(world: World) -> None:
     answer = ask(world, "POST", f"{PAGE}/approve", data=form(release="r0004"), headers=HERE)
     assert answer.status_code == 303
-    assert world.approved == [(launched.NAME, "r0004")]
+    assert world.approved == [(launched.NAME, "r0004", "console")]
 
 
 def test_without_acts_there_are_no_forms_and_no_effects(world: World) -> None:

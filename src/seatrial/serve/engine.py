@@ -167,7 +167,7 @@ class Engine:
         works: list[Work] = []
         twins: list[int] = []
         keys: set[str] = set()
-        now = self._clock.now()
+        now, elapsed = _microseconds(self._clock.now()), self._elapsed()
         for slot, request in enumerate(requests):
             if request.idempotency_key in keys:
                 twins.append(slot)
@@ -179,7 +179,7 @@ class Engine:
                 if recorded is not None:
                     results[slot] = recorded
                     continue
-                received_at = _microseconds(request.received_at or now)
+                received_at = _received_at(request, now, elapsed)
                 works.append(read(live, request, slot, received_at, mark))
             except RequestInvalid as error:
                 self.counters.violated(error.faults, live.schema)
@@ -229,7 +229,7 @@ class Engine:
             return
         keys = _texts(sheet.columns[live.product.key])
         ruling = rule(routes, self._lanes_of(routes), sheet, keys, self.counters, budget_seconds)
-        facts = row_facts(kept, sheet, keys, partial(self._row_ids, live.product.name), self._latency)
+        facts = row_facts(kept, sheet, keys, partial(self._row_ids, live.product.name), self._latencies(kept))
         given = answers(live.id, kept, facts, ruling)
         self._record(live, answer_records(ruling, facts, sheet), sheet.rows)
         results |= {work.slot: own for work, own in zip(kept, given, strict=True)}
@@ -275,9 +275,8 @@ class Engine:
     def _beside_job(self, job: Callable[[], None], lane: Lane) -> None:
         try:
             job()
-        except (
-            JournalUnavailable
-        ) as error:  # the answers themselves are journaled; what is lost here is counted
+        except JournalUnavailable as error:
+            # The answers themselves are journaled; what is lost here is counted.
             self.counters.shadows_left_out[lane.loaded.id] += 1
             _log.warning("rows judged beside their answers were not recorded: %s", error)
 
@@ -356,15 +355,27 @@ class Engine:
                 if id(loaded.scorer) not in held:
                     self._beside.run(loaded.scorer.close, loaded.id, 0)
 
-    def _row_ids(self, product: str, work: Work) -> list[str]:
-        key = work.request.idempotency_key
-        return [replay_id(product, key, row) for row in work.positions] if key else self._ids(len(work.rows))
+    def _row_ids(self, product: str, works: Sequence[Work]) -> list[str]:
+        """Ids of all rows; under an idempotency key always the same."""
+        if not any(work.request.idempotency_key for work in works):
+            return self._ids(sum(len(work.rows) for work in works))
+        found: list[str] = []
+        for work in works:
+            key = work.request.idempotency_key
+            found += (
+                [replay_id(product, key, row) for row in work.positions] if key else self._ids(len(work.rows))
+            )
+        return found
 
-    def _latency(self, work: Work) -> float:
-        """Milliseconds since the request arrived."""
-        if work.request.arrived is not None:
-            return max(0.0, (self._elapsed() - work.request.arrived) * 1000)
-        return max(0.0, (_microseconds(self._clock.now()) - work.received_at) / 1000)
+    def _latencies(self, works: Sequence[Work]) -> list[float]:
+        """Milliseconds since each request arrived."""
+        ended, now = self._elapsed(), _microseconds(self._clock.now())
+        return [
+            max(0.0, (now - work.received_at) / 1000)
+            if (arrived := work.request.arrived) is None
+            else max(0.0, (ended - arrived) * 1000)
+            for work in works
+        ]
 
     def _count(self, ruling: Ruling, rows: int) -> None:
         self.counters.batch_rows.observe(rows)
@@ -386,6 +397,13 @@ def _too_deep() -> Fault:
 
 def _texts(keys: Sequence[Any]) -> list[str]:
     return [key if type(key) is str else str(key) for key in keys]
+
+
+def _received_at(request: Request, now: int, elapsed: float) -> int:
+    """When the request arrived, in microseconds since 1970."""
+    if request.received_at is not None:
+        return _microseconds(request.received_at)
+    return now if request.arrived is None else now - max(0, int((elapsed - request.arrived) * 1_000_000))
 
 
 def _microseconds(moment: datetime) -> int:

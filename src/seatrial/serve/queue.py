@@ -65,6 +65,9 @@ class RequestQueue:
         self._running_until = 0.0
         self._closed = False
         self._emptied: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = (
+            None  # looked up once: Python 3.11 takes a system call for it
+        )
 
     @property
     def depth(self) -> int:
@@ -82,7 +85,9 @@ class RequestQueue:
         """
         if self._closed:
             raise NotReady("the server is going down; ask another one")
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
         now, weight = loop.time(), min(request.size, self._batch_rows)
         if self._waiting or self._running is not None:
             self._refuse_when_full(weight, now)
@@ -91,10 +96,10 @@ class RequestQueue:
         self._rows += weight
         if not self._turn_is_due and self._running is None:
             if alone:
-                self._turn()
+                self._turn(loop)
             else:
                 self._turn_is_due = True
-                loop.call_soon(self._turn)
+                loop.call_soon(self._turn, loop)
         return waiting.answer
 
     @property
@@ -123,10 +128,9 @@ class RequestQueue:
                 f"{self._rows} rows wait, longer than an answer is worth waiting for; try again in a second"
             )
 
-    def _turn(self) -> None:
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
         """Answer what waits: at once, or in the executor."""
         self._turn_is_due = False
-        loop = asyncio.get_running_loop()
         began = loop.time()
         bounded = self._bounded()
         batch, rows = self._next(began, self._batch_rows if bounded else self._pace.cap)
@@ -153,7 +157,7 @@ class RequestQueue:
     def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._waiting:
             self._turn_is_due = True
-            loop.call_soon(self._turn)
+            loop.call_soon(self._turn, loop)
         elif self._emptied is not None:
             self._emptied.set()
 

@@ -26,8 +26,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Rows to answer. With `partial`, faulty rows are left out of the answer instead of refusing the whole.
 
     `rows` are Python objects, as a JSON decoder gives them; or `sent` holds them already read. `received_at` is when
-    the request arrived, if that was before the engine saw it; `arrived` the same moment in seconds of a clock that
-    never jumps, from which latency is counted.
+    the request arrived, if that was before the engine saw it; or `arrived` says so in seconds of a clock that never
+    jumps, from which latency is counted.
     """
 
     rows: Sequence[Mapping[str, Any]] = ()

@@ -12,7 +12,7 @@ from seatrial.serve.request import Answered, Answers
 from seatrial.serve.ruling import Roles, Ruling
 from seatrial.serve.sheets import Columns, Sheet
 
-RowIds = Callable[[Work], list[str]]
+RowIds = Callable[[Sequence[Work]], list[str]]
 ValueT = TypeVar("ValueT")
 
 
@@ -42,36 +42,24 @@ class RowFacts:
 
 
 def row_facts(
-    works: Sequence[Work],
-    sheet: Sheet,
-    keys: Sequence[str],
-    row_ids: RowIds,
-    latency_ms: Callable[[Work], float],
+    works: Sequence[Work], sheet: Sheet, keys: Sequence[str], row_ids: RowIds, latencies: Sequence[float]
 ) -> RowFacts:
-    """The facts of the works' rows, in order."""
-    if len(works) == 1:
-        [work] = works
-        n = len(work.rows)
-        return RowFacts(
-            row_ids(work),
-            keys,
-            sheet.columns[sheet.loaded.product.made_at],
-            [work.received_at] * n,
-            [work.request.idempotency_key] * n,
-            [work.request.trace_id] * n,
-            [latency_ms(work)] * n,
-        )
-    whose = [work for work in works for _ in work.rows]
-    waited = {id(work): latency_ms(work) for work in works}
-    return RowFacts(
-        [name for work in works for name in row_ids(work)],
-        keys,
-        sheet.columns[sheet.loaded.product.made_at],
-        [work.received_at for work in whose],
-        [work.request.idempotency_key for work in whose],
-        [work.request.trace_id for work in whose],
-        [waited[id(work)] for work in whose],
+    """The facts of the works' rows, in order; `latencies` in milliseconds are per work."""
+    requests = [work.request for work in works]
+    columns = (
+        [work.received_at for work in works],
+        [request.idempotency_key for request in requests],
+        [request.trace_id for request in requests],
+        latencies,
     )
+    sizes = [len(work.rows) for work in works]
+    if any(size != 1 for size in sizes):
+        columns = tuple(_spread(column, sizes) for column in columns)  # type: ignore[assignment]  # as they were
+    return RowFacts(row_ids(works), keys, sheet.columns[sheet.loaded.product.made_at], *columns)
+
+
+def _spread(column: Sequence[ValueT], sizes: Sequence[int]) -> list[ValueT]:
+    return [value for value, size in zip(column, sizes, strict=True) for _ in range(size)]
 
 
 def block(

@@ -69,6 +69,7 @@ class ScoringApp:
             HealthDoor(self.servings, keeper, self._metrics),
         )
         self._doors = {segment: door for door in doors for segment in door.segments}
+        self._usual = dict.fromkeys(map(_predict_path, self.servings), self._doors["v1"])
         self._routes = {path: route_of(path) for path in map(_predict_path, self.servings)}
         self._prefix, self._numbers = secrets.token_hex(6), itertools.count()
 
@@ -100,14 +101,13 @@ class ScoringApp:
         began = time.perf_counter()
         given = call.headers.get("x-request-id")
         name = given if given and sound_request_id(given) else f"{self._prefix}{next(self._numbers):08x}"
-        door = self._doors.get(
-            call.path[1 : call.path.find("/", 1)] if call.path.count("/") > 1 else call.path[1:]
-        )
+        path = call.path
+        door = self._usual.get(path) or self._doors.get(path.split("/", 2)[1] if "/" in path else "")
         try:
             reply = await (self._nowhere if door is None else door.reply)(call)
         except Exception as error:  # noqa: BLE001 - a caller gets an answer, never a broken connection
             reply = self._refused(error, name, door, call)
-        route = self._routes.get(call.path) or route_of(call.path)
+        route = self._routes.get(path) or route_of(path)
         self._responses[route, reply.status].observe(time.perf_counter() - began)
         headers = (
             ("content-type", reply.content_type),

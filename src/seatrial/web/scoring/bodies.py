@@ -19,12 +19,17 @@ class Readings:
         self._since: dict[Reader, float] = {}
         self._late: set[Reader] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = (
+            None  # looked up once: Python 3.11 takes a system call for it
+        )
 
     def begin(self) -> Reader:
         """The present task, which begins to read a body; it is cancelled when that takes too long."""
-        task = asyncio.current_task()
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         assert task is not None  # a body is read by the coroutine that answers the request
-        loop = asyncio.get_running_loop()
         self._since[task] = loop.time()
         if self._timer is None:
             self._timer = loop.call_later(_SWEEP_SECONDS, self._sweep, loop)

@@ -92,7 +92,6 @@ class NativeDoor:
             partial=asked.partial,
             idempotency_key=sound_key(asked.idempotency_key, headers),
             trace_id=None if traced is None else trace_id(traced),
-            received_at=serving.now(),
             arrived=arrived,
         )
         if request.size > self._request_rows:
